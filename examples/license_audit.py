@@ -1,0 +1,27 @@
+"""Which licences do your installed packages have? Ask a small model, on this machine.
+
+    python examples/license_audit.py [PACKAGES]
+
+The graph is `lift_sys/demo/license_audit.py` (it ships with the package, for `lift demo`): a branch
+per package, in it a vote of three differently prompted nodes, joined by MAJORITY, beside a node
+that says what the package is for. No network and no key; about a minute for 10 packages.
+"""
+
+import asyncio
+import sys
+
+from lift_sys.demo.program import audit_installed
+from lift_sys.demo.report import print_report
+from lift_sys.observe import ProgressObserver
+
+
+def main() -> None:
+    """Audit as many packages as the first argument says, 10 by default."""
+    limit = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    with ProgressObserver() as progress:
+        report = asyncio.run(audit_installed(limit, on_event=progress))
+    print_report(report, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""From `MODULE:GRAPH` on the command line to a `Graph`.
+
+Importing a person's module runs their code, so whatever it raises is an answer for them: one
+message that says where, not our traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import pkgutil
+import sys
+import traceback
+from difflib import get_close_matches
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from lift_sys.errors import LiftError, UsageError
+
+if TYPE_CHECKING:
+    from lift_sys.graph.graph import Graph
+
+
+def load_graph(spec: str) -> Graph[Any]:
+    """Import the module of `spec` and return the graph that it names.
+
+    Args:
+        spec: `MODULE:GRAPH`. MODULE is a dotted name (the current folder is importable) or a path
+            to a .py file. GRAPH, dots allowed, is a `Graph`, a node class, a node, or a function
+            without arguments that returns one of these; without it the module's only `Graph`.
+
+    Raises:
+        UsageError: There is no such module or graph, it can't be imported, or it is no graph.
+        GraphError: The graph has mistakes.
+    """
+    module_name, colon, path = spec.rpartition(":")
+    if not colon:
+        module_name, path = spec, ""
+    if not module_name or (colon and not path):
+        raise UsageError(f"{spec!r} is not MODULE:GRAPH, e.g. flow.py:graph or package.flow:graph")
+    module = load_module(module_name)
+    if not path:
+        path = _only_graph(module, spec)
+    return as_graph(_attribute(module, path, module_name), spec=f"{module_name}:{path}")
+
+
+def load_module(name: str) -> ModuleType:
+    """Import a dotted module, or a .py file by its path.
+
+    Raises:
+        UsageError: It does not exist, or raised while it was imported.
+    """
+    is_file = name.endswith(".py") or "/" in name or os.sep in name
+    return _import_file(Path(name)) if is_file else _import_dotted(name)
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        folder = path.parent if path.parent.is_dir() else Path()
+        files = [str(folder / file.name) for file in sorted(folder.glob("*.py"))]
+        raise UsageError(f"There is no file {str(path)!r}.{did_you_mean(str(path), files)}")
+    path = path.resolve()
+    _make_importable(path.parent)
+    # An installed module of the same name (json.py, test.py) must not be replaced by this one.
+    name = path.stem if _origin(path.stem) in (None, str(path)) else f"lift_run_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{str(path)!r} can't be imported: it has to be a Python file (.py).")
+    module = importlib.util.module_from_spec(spec)
+    # Annotations are resolved through sys.modules, also while the module is being imported.
+    sys.modules[name] = module
+    loader = spec.loader
+    _guarded(lambda: loader.exec_module(module), str(path))
+    return module
+
+
+def _import_dotted(name: str) -> ModuleType:
+    _make_importable(Path.cwd())
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise UsageError(f"{name!r} is neither the dotted name of a module nor a .py file.")
+    try:
+        module = _guarded(lambda: importlib.import_module(name), name)
+    except ModuleNotFoundError as error:
+        raise UsageError(_no_module(name, str(error.name))) from error
+    assert isinstance(module, ModuleType)
+    return module
+
+
+def _guarded(load: Any, name: str) -> Any:
+    """Call `load`; what the person's code raises becomes a `UsageError` that says where."""
+    try:
+        return load()
+    except LiftError:
+        raise
+    except SyntaxError as error:
+        place = f"{error.filename}, line {error.lineno}"
+        raise UsageError(f"{name} can't be imported: {place}: {error.msg}.") from error
+    except ModuleNotFoundError as error:
+        if _is_part(error.name, name):
+            raise
+        hint = f" Is {error.name!r} installed in this environment?"
+        raise _broken(name, error, hint) from error
+    except (Exception, SystemExit) as error:
+        raise _broken(name, error) from error
+
+
+def _broken(name: str, error: BaseException, hint: str = "") -> UsageError:
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if _theirs(frame)]
+    where = f" at {lines[-1].filename}, line {lines[-1].lineno}" if lines else ""
+    text = f"{type(error).__name__}: {error}"
+    return UsageError(f"{name} can't be imported: {text}{where}.{hint}")
+
+
+def _is_part(missing: str | None, name: str) -> bool:
+    return missing is not None and f"{name}.".startswith(f"{missing}.")
+
+
+def _theirs(frame: traceback.FrameSummary) -> bool:
+    return "importlib" not in frame.filename and frame.filename != __file__
+
+
+def _no_module(name: str, missing: str) -> str:
+    parent, _, last = missing.rpartition(".")
+    folders = list(getattr(sys.modules.get(parent), "__path__", [])) if parent else [os.getcwd()]
+    names = [module.name for module in pkgutil.iter_modules(folders)]
+    if parent and not folders:
+        return f"There is no module {name!r}: {parent!r} is a module, not a package."
+    where = f"in {parent!r}" if parent else "here, nor one that is installed"
+    hint = did_you_mean(last, names, prefix=f"{parent}." if parent else "")
+    return f"There is no module {missing!r} {where}.{hint}"
+
+
+def _origin(name: str) -> str | None:
+    loaded = sys.modules.get(name)
+    if loaded is not None:
+        return str(getattr(loaded, "__file__", None) or "built-in")
+    if name in sys.stdlib_module_names:
+        return "built-in"
+    found = PathFinder.find_spec(name) if name.isidentifier() else None
+    return None if found is None else found.origin
+
+
+def _make_importable(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _only_graph(module: ModuleType, spec: str) -> str:
+    names = _graph_names(module)
+    if len(names) == 1:
+        return names[0]
+    known = ", ".join(f"{spec}:{name}" for name in names)
+    raise UsageError(
+        f"Which graph of {spec}? Write one of {known}."
+        if names
+        else f"{spec} holds no Graph. Write {spec}:NAME for a node class, or a function that "
+        f"returns a graph."
+    )
+
+
+def _graph_names(module: ModuleType) -> list[str]:
+    from lift_sys.graph.graph import Graph
+
+    return [name for name, value in vars(module).items() if isinstance(value, Graph)]
+
+
+def _attribute(module: ModuleType, path: str, module_name: str) -> Any:
+    value: Any = module
+    for part in path.split("."):
+        if not hasattr(value, part):
+            names = [name for name in dir(value) if not name.startswith("__")]
+            hint = did_you_mean(part, names)
+            graphs = _graph_names(module)
+            if not hint and graphs:
+                hint = f" Its graphs are: {', '.join(graphs)}."
+            raise UsageError(f"{module_name} has no {path!r}.{hint}")
+        value = getattr(value, part)
+    return value
+
+
+def as_graph(value: Any, *, spec: str) -> Graph[Any]:
+    """Return the graph that `value` is, starts, or gives when it is called.
+
+    Raises:
+        UsageError: It is none of that; `spec` is how the message calls it.
+        GraphError: The graph has mistakes.
+    """
+    from lift_sys.core.node import BaseNode
+    from lift_sys.graph.graph import Graph
+
+    if isinstance(value, Graph):
+        return value
+    if isinstance(value, BaseNode) or (isinstance(value, type) and hasattr(value, "run")):
+        return Graph(value, name=spec.rpartition(":")[2])
+    if callable(value) and not isinstance(value, type):
+        needed = _needed_arguments(value)
+        if needed:
+            raise UsageError(
+                f"{spec} is called to get a graph, so it must need no arguments; it needs "
+                f"{', '.join(needed)}."
+            )
+        made = _guarded(value, spec)
+        if isinstance(made, (Graph, BaseNode, type)):
+            return as_graph(made, spec=spec)
+        raise UsageError(f"{spec} returned a {type(made).__name__}, but a Graph is needed.")
+    raise UsageError(
+        f"{spec} is a {type(value).__name__}, but a Graph is needed, a node class, or a function "
+        f"that returns one."
+    )
+
+
+def _needed_arguments(function: Any) -> list[str]:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    named = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is parameter.empty and parameter.kind not in named
+    ]
+
+
+def did_you_mean(word: str, known: list[str], *, prefix: str = "") -> str:
+    """` Did you mean 'x'?` if one of `known` is close to `word`, else nothing."""
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    return f" Did you mean {prefix + close[0]!r}?" if close else ""

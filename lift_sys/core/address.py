@@ -1,0 +1,30 @@
+"""Where a step stands in a run, as text that is a function of the path alone.
+
+Steps of a walk are numbered from 0; `.b` enters branch b of the fork that a step started; `/k` is
+a branch's step k (its first is left out); `>` enters the graph that a `Subgraph` step runs:
+`3`, `3.2`, `3.2/1`, `3.2/1.0`, `3>0`. The same address appears in events, logs, errors and reports.
+"""
+
+from __future__ import annotations
+
+
+def step_address(prefix: str, step: int) -> str:
+    """Address of step number `step` in the walk that starts at `prefix` ("" for a run's own)."""
+    if not prefix or prefix[-1] == ">":
+        return f"{prefix}{step}"
+    return f"{prefix}/{step}" if step else prefix
+
+
+def branch_address(fork: str, index: int) -> str:
+    """Address of branch `index` (from 0) of the fork that the step at `fork` started."""
+    return f"{fork}.{index}"
+
+
+def inner_address(step: str) -> str:
+    """Prefix of all steps of the graph that the step at `step` runs."""
+    return f"{step}>"
+
+
+def located(address: str, node: str) -> str:
+    """An address written with its node: `3.2:Search`."""
+    return f"{address}:{node}" if address else node

@@ -1,0 +1,207 @@
+"""What a node is given: its own state, and where in the run it stands.
+
+A branch's context is its own: state, metadata and provenance are copies. `deps` is shared by
+reference on purpose: it is the place for clients, locks and pools.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from lift_sys.core.events import Emitted, Event, Progress, TokenDelta, UsageReported
+from lift_sys.core.usage import Usage, UsageLedger
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from pydantic import BaseModel
+
+    from lift_sys.core.ports import Clock
+
+    StateT = TypeVar("StateT", bound=BaseModel)
+else:
+    StateT = TypeVar("StateT")
+
+
+@dataclass(frozen=True, slots=True)
+class BranchResult:
+    """What became of one branch, for the node that follows the join (`ctx.branches`).
+
+    Attributes:
+        address: Where the branch started.
+        node: Name of its first node.
+        output: The data of its `End`, or None.
+        error: Why it failed, or None. A cancelled branch has `asyncio.CancelledError`.
+        elapsed: Seconds from its first node's start to its end.
+    """
+
+    address: str
+    node: str
+    output: Any
+    error: BaseException | None
+    elapsed: float
+
+
+class RunScope:
+    """What all contexts of one run share: seed, clock, ledger and the way out for events.
+
+    `publish` is None while nobody listens, so that a silent run builds no events.
+    """
+
+    __slots__ = ("clock", "ledger", "publish", "seed", "started")
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        clock: Clock | None = None,
+        ledger: UsageLedger | None = None,
+        publish: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.seed = seed
+        self.clock = clock
+        self.ledger = UsageLedger() if ledger is None else ledger
+        self.publish = publish
+        self.started = 0.0
+
+    def now(self) -> datetime:
+        """The time by the run's clock: aware, in UTC."""
+        return datetime.now(UTC) if self.clock is None else self.clock.now()
+
+
+def fresh_seed() -> int:
+    """Draw a seed for a run that was given none; 63 bits, so that it fits any store's integer."""
+    return uuid.uuid4().int & (2**63 - 1)
+
+
+class RunContext(Generic[StateT]):
+    """State and surroundings of a node.
+
+    Attributes:
+        state: The node's own copy; change it in place or assign a new one of the same type.
+        execution_id: The run; a fresh uuid4 unless given.
+        user_id: Whose run it is, if anybody's.
+        metadata: Free-form notes, JSON-like; merged like the state.
+        provenance: One entry for each thing done, oldest first; append with `add_provenance`.
+        deps: The user's services, shared by reference with every node.
+        address: Where this step stands in the run; "" outside a run.
+        attempt: Number of this attempt, from 1.
+        branches: What the branches before this step returned, in declared order; empty unless
+            this node follows a join.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_node",
+        "_random",
+        "_scope",
+        "address",
+        "attempt",
+        "branches",
+        "deps",
+        "execution_id",
+        "metadata",
+        "provenance",
+        "state",
+        "user_id",
+    )
+
+    def __init__(
+        self,
+        state: StateT,
+        *,
+        execution_id: str | None = None,
+        user_id: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        provenance: list[dict[str, Any]] | None = None,
+        deps: Any = None,
+        address: str = "",
+        attempt: int = 1,
+        branches: Sequence[BranchResult] = (),
+        scope: RunScope | None = None,
+    ) -> None:
+        self.state = state
+        self.execution_id = str(uuid.uuid4()) if execution_id is None else execution_id
+        self.user_id = user_id
+        self.metadata: dict[str, Any] = {} if metadata is None else metadata
+        self.provenance: list[dict[str, Any]] = [] if provenance is None else provenance
+        self.deps = deps
+        self.address = address
+        self.attempt = attempt
+        self.branches = branches
+        self._scope = scope
+        self._random: Random | None = None
+        self._node = ""
+
+    @property
+    def scope(self) -> RunScope:
+        """What this context shares with the whole run; a private one outside a run."""
+        if self._scope is None:
+            self._scope = RunScope(seed=fresh_seed())
+        return self._scope
+
+    @property
+    def random(self) -> Random:
+        """A generator seeded by the run's seed and this address: the same in every repeat.
+
+        It starts anew at each step and attempt, so no other step's draws can shift it.
+        """
+        if self._random is None:
+            from random import Random
+
+            # A string seed goes through SHA-512 (random.seed, version 2): equal everywhere.
+            self._random = Random(f"{self.scope.seed}:{self.address}")
+        return self._random
+
+    def now(self) -> datetime:
+        """The time by the run's clock: aware, in UTC. Tests and replays give their own clock."""
+        return self.scope.now()
+
+    def add_provenance(self, node_name: str, signature_name: str, **extra: Any) -> None:
+        """Append an entry on what `node_name` did with `signature_name`; `extra` is JSON-like."""
+        entry = {"node": node_name, "signature": signature_name, "execution_id": self.execution_id}
+        if self.address:
+            entry["address"] = self.address
+        self.provenance.append(entry | extra)
+
+    def emit(self, data: Any) -> None:
+        """Send `data` to whoever listens to this run, as an `Emitted` event."""
+        self._publish(Emitted, data=data)
+
+    def report_progress(self, done: float, total: float | None = None, message: str = "") -> None:
+        """Say how far this step is: `done` of `total`. Coalesced when a listener is slow."""
+        self._publish(Progress, done=done, total=total, message=message)
+
+    def emit_tokens(self, text: str) -> None:
+        """Pass on a piece of text that a model has just said."""
+        self._publish(TokenDelta, text=text)
+
+    def add_usage(self, usage: Usage) -> None:
+        """Enter a cost into the run's ledger; it stays there even if this branch is lost."""
+        self.scope.ledger.add(self.address, usage)
+        self._publish(UsageReported, usage=usage)
+
+    def _publish(self, kind: type[Event], **fields: Any) -> None:
+        publish = self.scope.publish
+        if publish is not None:
+            publish(
+                kind(
+                    execution_id=self.execution_id, address=self.address, node=self._node, **fields
+                )
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A context crosses process borders inside errors and results; services do not.
+        names = ("state", "execution_id", "user_id", "metadata", "provenance", "address", "attempt")
+        return {name: getattr(self, name) for name in names}
+
+    def __setstate__(self, fields: dict[str, Any]) -> None:
+        RunContext.__init__(self, **fields)
+
+    def __repr__(self) -> str:
+        where = f" at {self.address}" if self.address else ""
+        return f"RunContext({self.state!r}, execution_id={self.execution_id!r}{where})"

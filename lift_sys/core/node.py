@@ -1,0 +1,113 @@
+"""The contract between a graph and its nodes (hole H6, NodeSignatureInterface).
+
+A node is an object with one method, `run`, which reads and writes the state in its context and
+returns what runs next. The engine never looks inside; it reads the return annotation of `run` as
+the declaration of the edges. Instances are shared between runs: keep what changes in the state.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from weakref import WeakValueDictionary
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from lift_sys.core.context import RunContext
+    from lift_sys.core.policies import RetryPolicy, Timeouts
+    from lift_sys.core.successors import NextNode
+
+    StateT = TypeVar("StateT", bound=BaseModel)
+else:
+    StateT = TypeVar("StateT")
+
+# The newest class of each module-level name: a notebook cell that runs again defines its classes
+# again, while annotations of other cells still hold the old ones (graph/annotations.py looks here).
+_newest: WeakValueDictionary[tuple[str, str], type[BaseNode[Any]]] = WeakValueDictionary()
+
+
+class BaseNode(ABC, Generic[StateT]):
+    """Base of all nodes on a state of type `StateT`: subclass it and write `run`.
+
+    `async def run` runs on the event loop; a plain `def run` runs in a worker thread, with the
+    caller's context variables.
+
+    Class attributes, all optional:
+        retry: How failed attempts are repeated; None takes the executor's policy.
+        timeouts: Deadlines of an attempt and of the node; None takes the executor's.
+        priority: Among nodes that wait for a slot, higher goes first.
+        reads, writes: Names of the state's fields that `run` reads and changes. Declared `writes`
+            are checked: branches that conflict are found before anything runs, and changing
+            another field is an error.
+    """
+
+    retry: ClassVar[RetryPolicy | None] = None
+    timeouts: ClassVar[Timeouts | None] = None
+    priority: ClassVar[int] = 0
+    reads: ClassVar[tuple[str, ...] | None] = None
+    writes: ClassVar[tuple[str, ...] | None] = None
+
+    #: Name of the method whose return annotation declares the successors.
+    _declares_successors: ClassVar[str] = "run"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # Classes made inside a function share a name without replacing each other.
+        if "<locals>" not in cls.__qualname__:
+            _newest[cls.__module__, cls.__qualname__] = cls
+
+    @abstractmethod
+    def run(self, ctx: RunContext[StateT]) -> NextNode[StateT] | Awaitable[NextNode[StateT]]:
+        """Work on `ctx.state` and return what runs next."""
+
+
+def newest_definition(cls: type) -> type:
+    """The class that replaced `cls` when its notebook cell ran again, or `cls` itself."""
+    return _newest.get((cls.__module__, cls.__qualname__), cls)
+
+
+@runtime_checkable
+class AbstractBaseNode(Protocol):
+    """Anything with a `run(ctx)`: what the executor accepts, base class or not."""
+
+    def run(self, ctx: Any, /) -> Any:
+        """Work on `ctx.state` and return what runs next."""
+
+
+class FunctionNode(BaseNode[StateT]):
+    """A node made of a function by `@node`. Call it to call the function itself."""
+
+    def __init__(
+        self,
+        function: Callable[[RunContext[StateT]], NextNode[StateT] | Awaitable[NextNode[StateT]]],
+    ) -> None:
+        self.function = function
+        self.name = getattr(function, "__name__", type(function).__name__)
+        self.__doc__ = function.__doc__
+
+    def run(self, ctx: RunContext[StateT]) -> NextNode[StateT] | Awaitable[NextNode[StateT]]:
+        """Call the function."""
+        return self.function(ctx)
+
+    __call__ = run
+
+    def __repr__(self) -> str:
+        return f"node({self.name})"
+
+
+def node(
+    function: Callable[[RunContext[StateT]], NextNode[StateT] | Awaitable[NextNode[StateT]]],
+) -> FunctionNode[StateT]:
+    """Make a node of `function(ctx) -> successor`; `async def` or plain `def`.
+
+    The result is an instance: return it as it is, or put it into a `Fork`. As a successor of
+    another node it is declared as `BaseNode[State]`, since a function is no type.
+    """
+    return FunctionNode(function)
+
+
+def node_name(node: Any) -> str:
+    """How messages and drawings call a node: its class, or the function that `@node` wrapped."""
+    return node.name if isinstance(node, FunctionNode) else type(node).__name__

@@ -1,0 +1,90 @@
+"""How a node is run: retries, deadlines, isolation. Plain data; the engine acts on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+#: HTTP statuses that say "later may work": RFC 9110 section 15 (408, 425 in RFC 8470, 429 in
+#: RFC 6585, 500, 502, 503, 504) and 529, "overloaded" of Anthropic's API.
+TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """When a failed attempt is tried again, and how long to wait before.
+
+    An error is transient if it, or what caused it, is an instance of `retry_on`, is a transport
+    error of a known HTTP client, or carries an HTTP status in `retry_statuses`. Words in messages
+    are never looked at. Before attempt k + 1 the engine waits `first_delay * factor ** (k - 1)`
+    seconds, at most `max_delay`, of which the share `jitter` is drawn from the run's seed. A
+    `Retry-After` answer is waited for instead if it is longer.
+
+    Attributes:
+        max_attempts: Attempts in all, the first included.
+        first_delay: Seconds before the second attempt.
+        factor: What the delay grows by from attempt to attempt.
+        max_delay: Most seconds between two attempts, without a `Retry-After`.
+        max_retry_after: Longest `Retry-After` that is waited for, in seconds; a longer one fails.
+        jitter: Share of the delay that is random, 0 to 1, so that callers do not come back at once.
+        retry_on: Exception types that are transient.
+        give_up_on: Exception types that are not, whatever else speaks for them.
+        retry_statuses: HTTP statuses that are transient.
+    """
+
+    max_attempts: int = 3
+    first_delay: float = 0.5
+    factor: float = 2.0
+    max_delay: float = 30.0
+    max_retry_after: float = 120.0
+    jitter: float = 0.5
+    retry_on: tuple[type[BaseException], ...] = (ConnectionError, TimeoutError)
+    give_up_on: tuple[type[BaseException], ...] = ()
+    retry_statuses: frozenset[int] = TRANSIENT_STATUSES
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise ValueError(f"max_attempts must be ≥1, not {self.max_attempts!r}")
+        if not 0 <= self.jitter <= 1:
+            raise ValueError(f"jitter is a share from 0 to 1, not {self.jitter!r}")
+        for name in ("first_delay", "max_delay", "max_retry_after"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be ≥0 seconds, not {getattr(self, name)!r}")
+        if not self.factor >= 1:
+            raise ValueError(f"factor must be ≥1, not {self.factor!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Deadlines in seconds, from the inside out; None is no deadline.
+
+    Attributes:
+        attempt: One attempt of a node.
+        node: All attempts of a node and the waits between them, without waiting for its first slot.
+        group: A group of parallel branches, waiting for slots included.
+        run: A whole run.
+    """
+
+    attempt: float | None = None
+    node: float | None = None
+    group: float | None = None
+    run: float | None = None
+
+    def __post_init__(self) -> None:
+        for layer in ("attempt", "node", "group", "run"):
+            seconds = getattr(self, layer)
+            if seconds is not None and not seconds > 0:
+                raise ValueError(f"the {layer} timeout must be more than 0 seconds, not {seconds}")
+
+
+class Isolation(StrEnum):
+    """How a branch gets a state of its own."""
+
+    COPY = "copy"
+    """A full copy for each branch: safe for whatever can be copied. The default."""
+    LAZY = "lazy"
+    """A field is copied when it is first touched. For large states of which a branch needs little.
+    The state's `type()` is a subclass of your model until the branch ends."""
+    STRICT = "strict"
+    """As COPY, and shared objects (nodes, the base of a fork) are fingerprinted before and after:
+    whoever writes through is reported. For tests; costs a canonical digest per group."""

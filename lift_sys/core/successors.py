@@ -1,0 +1,127 @@
+"""What `run` returns: a successor, which says where the walk goes on.
+
+A successor is another node, `End` (this walk is done), `Stop` (the whole run is done) or `Fork`
+(several walks, then one again). The engine reads the possible ones from the return annotation of
+`run`, so an annotation is a declaration of edges; `Fork` is covariant in both parameters, so that
+type checkers refuse a branch, or a `then`, outside of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+from lift_sys.core.strategies import MergeStrategy, Strategy
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as DefaultTypeVar
+
+    from lift_sys.core.node import BaseNode
+    from lift_sys.core.strategies import Accept
+
+    DataT_co = DefaultTypeVar("DataT_co", covariant=True, default=None)
+else:
+    DataT_co = TypeVar("DataT_co", covariant=True)
+
+StateT = TypeVar("StateT")
+BranchT_co = TypeVar("BranchT_co", covariant=True)
+ThenT_co = TypeVar("ThenT_co", covariant=True)
+
+
+class End(Generic[DataT_co]):
+    """Ends the walk that it stands in: a branch, or the run. `data` is its output."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: DataT_co = None) -> None:  # type: ignore[assignment]
+        self.data: DataT_co = data
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.data!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.data == self.data  # type: ignore[attr-defined]
+
+    __hash__ = None
+
+
+class Stop(End[DataT_co]):
+    """Ends the whole run from anywhere; running siblings are cancelled. `data` is the output."""
+
+    __slots__ = ()
+
+
+class MissingJoin:
+    """Stands in `Fork[A]` for the `then` that was forgotten, so that a graph's check can say it."""
+
+
+class Fork(Generic[BranchT_co, ThenT_co]):
+    """Starts a branch at each of `nodes`; when they are joined, `then` goes on.
+
+    Args:
+        nodes: First node of each branch, in the order that decides ties, lists and merges. Empty
+            is allowed and joins at once.
+        then: The node that runs on the joined state (it finds the branches' outputs in
+            `ctx.branches`), or an `End`.
+        strategy: How the branches become one, see `MergeStrategy`.
+        max_concurrent: Most branches of this fork that run at the same time, besides the limit of
+            the executor. None: only the executor's.
+        timeout: Deadline in seconds for all branches together; waiting for slots counts.
+        fail_fast: Overrides the one of `AllSuccess`.
+        accept: Overrides the one of the strategy.
+
+    Raises:
+        ValueError: `max_concurrent` or `timeout` is not positive.
+        TypeError: `strategy` is not one, or takes no `fail_fast`.
+    """
+
+    __slots__ = ("accept", "fail_fast", "max_concurrent", "nodes", "strategy", "then", "timeout")
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, parameters):
+            # typing would raise here, in the middle of the user's class statement, with a text
+            # that names neither the node nor what is missing.
+            if not isinstance(parameters, tuple):
+                parameters = (parameters, MissingJoin)
+            return super().__class_getitem__(parameters)
+
+    def __init__(
+        self,
+        nodes: Sequence[BranchT_co],
+        *,
+        then: ThenT_co,
+        strategy: MergeStrategy | Strategy = MergeStrategy.ALL_SUCCESS,
+        max_concurrent: int | None = None,
+        timeout: float | None = None,
+        fail_fast: bool | None = None,
+        accept: Accept | None = None,
+    ) -> None:
+        if max_concurrent is not None and max_concurrent < 1:
+            raise ValueError(f"max_concurrent must be ≥1, not {max_concurrent!r}")
+        if timeout is not None and not timeout > 0:
+            raise ValueError(f"timeout must be more than 0 seconds, not {timeout!r}")
+        self.nodes: tuple[BranchT_co, ...] = tuple(nodes)
+        self.then: ThenT_co = then
+        self.strategy = strategy
+        self.max_concurrent = max_concurrent
+        self.timeout = timeout
+        self.fail_fast = fail_fast
+        self.accept = accept
+
+    def __repr__(self) -> str:
+        return f"Fork({list(self.nodes)!r}, then={self.then!r}, strategy={self.strategy})"
+
+
+if TYPE_CHECKING:
+    #: Whatever `run` may return.
+    NextNode: TypeAlias = (
+        BaseNode[StateT]
+        | End[Any]
+        | Stop[Any]
+        | Fork[BaseNode[StateT], BaseNode[StateT] | End[Any]]
+    )
+else:
+
+    class NextNode(Generic[StateT]):
+        """Whatever `run` may return; as an annotation it declares a dynamic successor."""

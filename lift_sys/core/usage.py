@@ -1,0 +1,79 @@
+"""What a run has cost, as an additive ledger by address: tokens, calls, money, time.
+
+Failed, cancelled and losing attempts stay in it: what was spent is spent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Cost of some model calls; adds up with `+`.
+
+    Attributes:
+        calls: Requests to a model.
+        input_tokens: Tokens of the prompts.
+        output_tokens: Tokens of the answers.
+        cost: US dollars, or None where no price is known.
+        seconds: Time that the calls took.
+        cached_calls: Calls, among `calls`, that a cache answered.
+    """
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+    seconds: float = 0.0
+    cached_calls: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in and out."""
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        # An unknown price stays visible as None only if no part has one: a partial sum is a
+        # lower bound, which is more useful than nothing.
+        known = [cost for cost in (self.cost, other.cost) if cost is not None]
+        return Usage(
+            calls=self.calls + other.calls,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cost=sum(known) if known else None,
+            seconds=self.seconds + other.seconds,
+            cached_calls=self.cached_calls + other.cached_calls,
+        )
+
+
+class UsageLedger(Mapping[str, Usage]):
+    """Usage by address, for everything that was spent in a run."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Usage] = {}
+
+    def add(self, address: str, usage: Usage) -> None:
+        """Add `usage` to what the step at `address` has cost so far."""
+        earlier = self._entries.get(address)
+        self._entries[address] = usage if earlier is None else earlier + usage
+
+    @property
+    def total(self) -> Usage:
+        """The sum over all addresses."""
+        return sum(self._entries.values(), start=Usage())
+
+    def __getitem__(self, address: str) -> Usage:
+        return self._entries[address]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return f"UsageLedger({self._entries!r})"

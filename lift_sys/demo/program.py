@@ -1,0 +1,116 @@
+"""The demo as one call: read the packages, start the model, audit, measure the speed-up.
+
+The engine's own estimate (time of all steps over time of the run) flatters here: requests that
+share one core wait for each other inside the model. So some packages are audited one request at a
+time first, and the time per request is compared.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lift_sys.core.usage import Usage
+from lift_sys.demo.license_audit import Audit, audit_graph, services_for
+from lift_sys.demo.packages import Package, installed_packages
+from lift_sys.errors import UsageError
+
+if TYPE_CHECKING:
+    from lift_sys.core.ports import Observer
+
+#: Requests under way at a time; more share the same core and gain nothing.
+PARALLEL = 4
+#: Packages that are audited one request at a time, to compare with.
+BASELINE_PACKAGES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoReport:
+    """What the demo found.
+
+    Attributes:
+        audit: The final state.
+        usage: Calls and tokens of the parallel run.
+        elapsed: Seconds of the parallel run.
+        baseline_seconds: Seconds per request, one at a time.
+        weak_votes: Votes in which no licence had more than half.
+    """
+
+    audit: Audit
+    usage: Usage
+    elapsed: float
+    baseline_seconds: float
+    weak_votes: int
+
+    @property
+    def checked(self) -> list[Package]:
+        """Packages that declare a licence and were given a verdict."""
+        known = [package for package in self.audit.packages if package.declared is not None]
+        return [package for package in known if package.name in self.audit.families]
+
+    @property
+    def right(self) -> int:
+        """How many verdicts are what the package declares."""
+        families = self.audit.families
+        return sum(families[package.name] == package.declared for package in self.checked)
+
+    @property
+    def agreement(self) -> float:
+        """Mean share of the winner among the votes that were cast, over all packages."""
+        shares = []
+        for name, votes in self.audit.votes.items():
+            cast = [vote for vote in votes if vote is not None]
+            shares.append(cast.count(self.audit.families[name]) / len(cast))
+        return sum(shares) / len(shares) if shares else 0.0
+
+    @property
+    def speed_up(self) -> float:
+        """Time per request one at a time, over that in parallel."""
+        parallel_seconds = self.elapsed / max(1, self.usage.calls)
+        return self.baseline_seconds / parallel_seconds if self.elapsed else 0.0
+
+
+async def audit_installed(
+    limit: int = 10,
+    *,
+    on_event: Observer | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> DemoReport:
+    """Audit `limit` installed packages on the embedded model.
+
+    Args:
+        limit: Packages; about 4 requests each.
+        on_event: Observer of the parallel run.
+        say: Is told what happens next, in a sentence.
+
+    Raises:
+        UsageError: No installed package carries a licence text.
+        ModelNotFoundError: The weights are not on this machine.
+        MissingExtraError: An extra is not installed.
+    """
+    from lift_sys.llm.local import local_model
+
+    packages = installed_packages(limit)
+    if not packages:
+        raise UsageError("No installed package carries a licence text; there is nothing to audit.")
+    say("Starting the embedded model (SmolLM2, 135 million parameters)...")
+    async with local_model(parallel=PARALLEL) as endpoint:
+        services = services_for(endpoint)
+        few = packages[:BASELINE_PACKAGES]
+        say(f"Auditing {len(few)} packages one request at a time, to compare with...")
+        began = time.perf_counter()
+        alone = await audit_graph(1).run(state=Audit(packages=few), deps=services)
+        baseline = (time.perf_counter() - began) / max(1, alone.usage.total.calls)
+        say(f"Auditing {len(packages)} packages, {PARALLEL} requests at a time...")
+        result = await audit_graph(PARALLEL).run(
+            state=Audit(packages=packages), deps=services, on_event=on_event
+        )
+    return DemoReport(
+        audit=result.state,
+        usage=result.usage.total,
+        elapsed=result.elapsed,
+        baseline_seconds=baseline,
+        weak_votes=sum(2 * len(vote.classes[0]) <= vote.cast for vote in result.votes.values()),
+    )

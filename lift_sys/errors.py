@@ -1,0 +1,508 @@
+"""Every exception that lift_sys raises on purpose: `except LiftError` catches each of them.
+
+    LiftError
+    |-- GraphError (ValueError)               the graph is wrong; said before anything runs
+    |-- RunError                              a run could not be finished
+    |   |-- NodeError                         one step failed, after all its attempts
+    |   |-- ParallelExecutionError            a group of branches did not meet its strategy
+    |   |-- UndeclaredSuccessorError (TypeError)   `run` returned what its annotation does not name
+    |   |-- UndeclaredWriteError              a node changed a field outside its `writes`
+    |   |-- SelfCancelledError                a node raised CancelledError, uncancelled
+    |   |-- ModelOutputError (ValueError)     a model's answer is not what was asked for
+    |   |-- StepLimitError                    the run took more steps than it may
+    |   |-- BranchRejectedError               `accept` said no to a branch's result
+    |   `-- RunningLoopError (RuntimeError)   `run_sync` inside a running event loop
+    |-- StepTimeoutError (TimeoutError)       a deadline of one of the four layers passed
+    |   `-- AbandonedThreadError              ... and the plain function is still running
+    |-- StateError                            a state is not what it has to be
+    |   |-- NotAModelError (TypeError)        the state is no pydantic model
+    |   |-- UncopyableStateError (TypeError)  a value can't be isolated; it belongs into `deps`
+    |   |-- StateValidationError (ValueError) a value is not what the model declares
+    |   |-- CanonicalError (TypeError)        a value has no canonical form
+    |   `-- SharedWriteError                  strict isolation saw a write to what branches share
+    |-- MergeError                            branches can't be combined
+    |   |-- MergeConflictError                two branches changed one path to unequal values
+    |   |-- EmptyGroupError (ValueError)      nothing to run or to merge
+    |   `-- ReducerError                      a reducer raised, or can't take these values
+    |-- ModelStartError (RuntimeError)        the embedded model's server did not start
+    |-- UsageError                            wrong input from a person: command line, files, extras
+    |   |-- MissingExtraError (ImportError)   a package of an extra is not installed
+    |   `-- ModelNotFoundError (FileNotFoundError)   the embedded model's weights are not there
+    |-- DeadlockError                         a virtual clock saw that nothing can ever go on
+    `-- UnscriptedPromptError (LookupError)   a scripted model was not told what to answer
+
+An error that stands at a step carries its `address` ("0.2") and names the node, so that the text
+reads "step 0.2 (fetch_data)". All of them pickle, causes included (`portable`).
+"""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+class LiftError(Exception):
+    """Base of all errors raised on purpose."""
+
+    def __reduce__(self) -> tuple[Callable[..., LiftError], tuple[Any, ...]]:
+        # Pickle would call cls(*args), which keyword-only arguments refuse, and it would drop
+        # the cause; errors do cross process borders, and the cause is what a person needs.
+        fields = {name: _portable_value(value) for name, value in vars(self).items()}
+        cause = self.__cause__
+        return _rebuild, (type(self), self.args, fields, cause and portable(cause))
+
+
+def _rebuild(
+    cls: type[LiftError], args: tuple[Any, ...], fields: dict[str, Any], cause: BaseException | None
+) -> LiftError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    vars(error).update(fields)
+    error.__cause__ = cause
+    return error
+
+
+class RemoteCause(Exception):
+    """Stands for an exception that can't be pickled: its type, text and traceback as text."""
+
+    def __init__(self, type_name: str, text: str, trace: str) -> None:
+        self.type_name, self.text, self.trace = type_name, text, trace
+        super().__init__(type_name, text, trace)
+
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.text}"
+
+
+def portable(error: BaseException) -> BaseException:
+    """Return `error` itself if it survives pickling, or else a `RemoteCause` that says the same."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        trace = "".join(traceback.format_exception(error))
+        return RemoteCause(type(error).__qualname__, str(error), trace)
+    return error
+
+
+def _portable_value(value: Any) -> Any:
+    """What an error may carry over a process border: as it is, or its text."""
+    if isinstance(value, BaseException):
+        return portable(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(_portable_value(item) for item in value)
+    try:
+        pickle.dumps(value)
+    except Exception:
+        return repr(value)
+    return value
+
+
+def at_step(address: str, node: str) -> str:
+    """How every message names a step: `step 0.2 (fetch_data)`, or the node alone outside a run."""
+    return f"step {address} ({node})" if address else f"node {node}"
+
+
+# --- the graph ---------------------------------------------------------------------------------
+
+
+class GraphError(LiftError, ValueError):
+    """A graph is wrong. All its mistakes are in `mistakes`, one sentence each."""
+
+    def __init__(self, *, graph: str, mistakes: Sequence[str]) -> None:
+        self.graph = graph
+        self.mistakes = tuple(mistakes)
+        count = "1 mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
+        lines = "".join(f"\n  - {mistake}" for mistake in self.mistakes)
+        super().__init__(f"Graph {graph!r} can't run: {count}.{lines}")
+
+
+# --- a run -------------------------------------------------------------------------------------
+
+
+class RunError(LiftError):
+    """A run could not be finished."""
+
+
+class NodeError(RunError):
+    """One step failed for good. The original exception is `error` and `__cause__`.
+
+    Attributes:
+        address: Where the step stands in the run; empty outside a run.
+        node: Name of the node.
+        attempt: Number of the last attempt, from 1.
+        elapsed: Seconds over all attempts.
+    """
+
+    def __init__(
+        self, *, address: str, node: str, attempt: int, elapsed: float, error: BaseException
+    ) -> None:
+        self.address, self.node, self.attempt, self.elapsed = address, node, attempt, elapsed
+        self.error = error
+        tries = "" if attempt == 1 else f" in attempt {attempt}"
+        text = str(error) or "no message"
+        super().__init__(
+            f"{at_step(address, node).capitalize()} failed{tries} after {elapsed:.3g} s: "
+            f"{type(error).__name__}: {text}"
+        )
+        self.__cause__ = error
+
+
+class ParallelExecutionError(RunError):
+    """A group of parallel nodes did not meet its strategy; every failure is in it.
+
+    Attributes:
+        message: What was asked for and not met.
+        failed_nodes: `(node, exception)` of each failure that occurred, in declared order.
+        partial_results: The `NodeResult` of every node of the group, survivors included.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        failed_nodes: Sequence[tuple[Any, BaseException]] = (),
+        partial_results: Sequence[Any] = (),
+    ) -> None:
+        self.message = message
+        self.failed_nodes = list(failed_nodes)
+        self.partial_results = list(partial_results)
+        lines = "".join(
+            f"\n  - {_node_name(node)}: {type(error).__name__}: {error}"
+            for node, error in self.failed_nodes
+        )
+        super().__init__(message + lines)
+
+
+def _node_name(node: Any) -> str:
+    return node if isinstance(node, str) else getattr(node, "name", None) or type(node).__name__
+
+
+class UndeclaredSuccessorError(RunError, TypeError):
+    """`run` returned a successor that its return annotation does not name."""
+
+    def __init__(self, *, address: str, node: str, returned: str, declared: Sequence[str]) -> None:
+        self.address, self.node, self.returned = address, node, returned
+        self.declared = tuple(declared)
+        allowed = " | ".join(self.declared) or "nothing"
+        hint = (
+            "Did a path through `run` end without a `return`?"
+            if returned == "None"
+            else f"Add it to the return annotation of `{node}.run`, or return one of these."
+        )
+        super().__init__(
+            f"{at_step(address, node).capitalize()} returned {returned}, "
+            f"but its annotation allows {allowed}. {hint}"
+        )
+
+
+class UndeclaredWriteError(RunError):
+    """A node that declares its `writes` changed another field too."""
+
+    def __init__(self, *, address: str, node: str, path: str, declared: Sequence[str]) -> None:
+        self.address, self.node, self.path, self.declared = address, node, path, tuple(declared)
+        super().__init__(
+            f"{at_step(address, node).capitalize()} changed `{path}`, "
+            f"but declares writes = {self.declared!r}. Add the field there, or leave it alone."
+        )
+
+
+class SelfCancelledError(RunError):
+    """A node raised `CancelledError` although nobody had cancelled it: a failure like any other."""
+
+    def __init__(self, *, address: str, node: str) -> None:
+        self.address, self.node = address, node
+        super().__init__(
+            f"{at_step(address, node).capitalize()} raised CancelledError by itself, or awaited "
+            f"something that had been cancelled; the run was not."
+        )
+
+
+class StepLimitError(RunError):
+    """A run took more steps than it may; usually a cycle in the graph that never ends."""
+
+    def __init__(self, *, address: str, node: str, max_steps: int) -> None:
+        self.address, self.node, self.max_steps = address, node, max_steps
+        super().__init__(
+            f"The run was stopped before {at_step(address, node)}: it had taken {max_steps} steps "
+            f"already. If that many are right, raise `max_steps=` of the executor."
+        )
+
+
+class BranchRejectedError(RunError):
+    """A branch ended without an error, but `accept` refused its result."""
+
+    def __init__(self, *, address: str, node: str) -> None:
+        self.address, self.node = address, node
+        super().__init__(f"The result of {at_step(address, node)} was not accepted.")
+
+
+class RunningLoopError(RunError, RuntimeError):
+    """A blocking call was made where an event loop is running already."""
+
+    def __init__(self, *, call: str, instead: str) -> None:
+        self.call, self.instead = call, instead
+        super().__init__(
+            f"`{call}` can't block here: an event loop is running (a notebook, a server, an async "
+            f"test). Write `{instead}`."
+        )
+
+
+class StepTimeoutError(LiftError, TimeoutError):
+    """A deadline passed. `layer` says which: "attempt", "node", "group" or "run"."""
+
+    def __init__(self, *, layer: str, seconds: float, address: str = "", node: str = "") -> None:
+        self.layer, self.seconds, self.address, self.node = layer, seconds, address, node
+        where = f" at {at_step(address, node)}" if node else ""
+        super().__init__(f"The {layer} timeout of {seconds:g} s passed{where}.")
+
+
+class AbandonedThreadError(StepTimeoutError):
+    """A plain `def run` passed its deadline; its thread can't be stopped and its writes are lost."""
+
+    def __init__(self, *, layer: str, seconds: float, address: str = "", node: str = "") -> None:
+        super().__init__(layer=layer, seconds=seconds, address=address, node=node)
+        self.args = (
+            f"{self.args[0]} `run` is a plain function, which can't be interrupted: its thread goes "
+            f"on, what it writes is discarded, its slot stays taken until it ends, and it is not "
+            f"retried. Make it `async def` if it has to stop.",
+        )
+
+
+# --- state -------------------------------------------------------------------------------------
+
+
+class StateError(LiftError):
+    """A state is not what it has to be."""
+
+
+class UncopyableStateError(StateError, TypeError):
+    """A value in the state can't be copied, so branches could not be kept apart."""
+
+    def __init__(self, *, path: str, type_name: str, reason: str) -> None:
+        self.path, self.type_name, self.reason = path, type_name, reason
+        super().__init__(
+            f"`{path}` holds a {type_name}, which can't be copied for a branch ({reason}). "
+            f"Services, locks, clients and open files belong into `deps`, which all nodes share."
+        )
+
+
+class StateValidationError(StateError, ValueError):
+    """A value in the state is not what its model declares.
+
+    Attributes:
+        problems: `(path, message)` of each.
+        writers: Who wrote the values, as `address:node`; two or more after a join.
+    """
+
+    def __init__(
+        self, *, problems: Sequence[tuple[str, str]], writers: Sequence[str], joined: bool = False
+    ) -> None:
+        self.problems, self.writers, self.joined = tuple(problems), tuple(writers), joined
+        who = " and ".join(self.writers) or "the caller"
+        verb = "Joined, the changes of" if joined else "What was written by"
+        end = "make an invalid state" if joined else "is invalid"
+        lines = "".join(f"\n  - `{path}`: {message}" for path, message in self.problems)
+        super().__init__(f"{verb} {who} {end}:{lines}")
+
+
+class CanonicalError(StateError, TypeError):
+    """A value has no canonical form, so that it can be neither compared nor hashed."""
+
+    def __init__(self, *, path: str, type_name: str, reason: str) -> None:
+        self.path, self.type_name, self.reason = path, type_name, reason
+        super().__init__(
+            f"`{path}` holds a {type_name}, which has no canonical form ({reason}). "
+            f"Keep plain data in the state; put services into `deps`."
+        )
+
+
+class NotAModelError(StateError, TypeError):
+    """The state is no pydantic model."""
+
+    def __init__(self, *, type_name: str, expected: str = "a pydantic model") -> None:
+        self.type_name, self.expected = type_name, expected
+        super().__init__(
+            f"The state has to be {expected}, not {type_name}: declare "
+            f"`class State(BaseModel)` with your fields, and give an instance of it."
+        )
+
+
+class SharedWriteError(StateError):
+    """Strict isolation: what branches or runs share was written to while they ran."""
+
+    def __init__(self, *, what: str, paths: Sequence[str], suspects: Sequence[str]) -> None:
+        self.what, self.paths, self.suspects = what, tuple(paths), tuple(suspects)
+        where = ", ".join(f"`{path}`" for path in self.paths)
+        who = ", ".join(self.suspects)
+        super().__init__(
+            f"{what} changed while branches ran: {where}. Suspects: {who}. A node may write to "
+            f"`ctx.state` only; keep no reference to another step's state or to shared objects."
+        )
+
+
+# --- merging -----------------------------------------------------------------------------------
+
+
+class MergeError(LiftError):
+    """Branches can't be combined."""
+
+
+class MergeConflictError(MergeError):
+    """Two branches changed one path to unequal values.
+
+    Attributes:
+        path: Where, as an expression on the state: `plan`, `notes['a'].text`.
+        branches: `address:node` of the first two that disagree.
+        values: What each of them wrote, in the same order, as text.
+    """
+
+    def __init__(
+        self, *, path: str, branches: tuple[str, str], values: tuple[str, str], reason: str = ""
+    ) -> None:
+        self.path, self.branches, self.values, self.reason = path, branches, values, reason
+        (first, second), (one, two) = branches, values
+        why = f" ({reason})" if reason else ""
+        super().__init__(
+            f"Branches {first!r} and {second!r} both changed `{path}`, to different values{why}: "
+            f"{one} and {two}. Give the field a reducer (`Annotated[..., Append()]`, see "
+            f"lift_sys.reducers), let the branches write different fields, or keep one branch "
+            f"with MergeStrategy.FIRST_SUCCESS."
+        )
+
+
+class EmptyGroupError(MergeError, ValueError):
+    """There is nothing to run or to merge."""
+
+    def __init__(self, *, call: str) -> None:
+        self.call = call
+        super().__init__(
+            f"`{call}` got an empty list. Give it at least one; in a graph, a Fork without "
+            f"nodes joins at once."
+        )
+
+
+class ReducerError(MergeError):
+    """A reducer raised, or was given values that it can't combine."""
+
+    def __init__(self, *, path: str, reducer: str, branches: Sequence[str], reason: str) -> None:
+        self.path, self.reducer, self.branches, self.reason = path, reducer, tuple(branches), reason
+        who = ", ".join(self.branches)
+        super().__init__(f"Reducer {reducer} can't combine `{path}` of {who}: {reason}.")
+
+
+# --- people ------------------------------------------------------------------------------------
+
+
+class UsageError(LiftError):
+    """What a person gave us can't be used: an argument, a file, a setting."""
+
+
+class MissingExtraError(UsageError, ImportError):
+    """A package that an extra installs is needed and not there."""
+
+    def __init__(self, *, module: str, extra: str, purpose: str) -> None:
+        self.module, self.extra, self.purpose = module, extra, purpose
+        super().__init__(f"{purpose} needs the package `{module}`: pip install 'lift_sys[{extra}]'")
+
+
+class ModelNotFoundError(UsageError, FileNotFoundError):
+    """The weights of the embedded model are not on this machine."""
+
+    def __init__(self, *, looked_in: Sequence[str]) -> None:
+        self.looked_in = tuple(looked_in)
+        places = "".join(f"\n  - {place}" for place in self.looked_in)
+        super().__init__(
+            f"The weights of the embedded model were not found. Fetch them once (93 MB) with "
+            f"`lift model pull`. Looked in:{places}"
+        )
+
+
+class ModelStartError(LiftError, RuntimeError):
+    """The embedded model's server did not become ready.
+
+    Attributes:
+        reason: What happened, as a clause: "its process ended with code 1".
+        log: The last lines that it wrote.
+    """
+
+    def __init__(self, *, reason: str, log: str = "") -> None:
+        self.reason, self.log = reason, log
+        tail = f" It wrote last:\n{log}" if log else " It wrote nothing."
+        super().__init__(
+            f"The embedded model did not start: {reason}. It needs about 300 MB of free memory; "
+            f"on a busy machine a larger `start_timeout=` may help.{tail}"
+        )
+
+
+# --- tests -------------------------------------------------------------------------------------
+
+
+class DeadlockError(LiftError):
+    """Under a virtual clock every task waits, and nothing is left that could wake one of them.
+
+    Attributes:
+        elapsed: Virtual seconds at which it happened.
+        waiting: For each task its name, and the lines where it waits.
+    """
+
+    def __init__(self, *, elapsed: float, waiting: Sequence[str]) -> None:
+        self.elapsed, self.waiting = elapsed, tuple(waiting)
+        lines = "".join(f"\n  - {text}" for text in self.waiting)
+        super().__init__(
+            f"Deadlock after {elapsed:g} virtual s: no task can go on, no timer is set, and no "
+            f"socket or thread of the loop is at work. If something outside the loop was to wake "
+            f"it, wait for that inside `with clock.hold():`. Waiting are:{lines}"
+        )
+
+
+class UnscriptedPromptError(LiftError, LookupError):
+    """A `ScriptedModel` was asked something for which its script has no answer.
+
+    Attributes:
+        prompt: What it was asked.
+        script: What it could have answered, in words.
+    """
+
+    def __init__(self, *, prompt: str, script: str) -> None:
+        self.prompt, self.script = prompt, script
+        super().__init__(
+            f"The scripted model has no answer: {script}. Add one to its script. "
+            f"The prompt was:\n{prompt}"
+        )
+
+
+# --- language models ---------------------------------------------------------------------------
+
+
+class ModelOutputError(RunError, ValueError):
+    """A model answered, but not with what its node asks for. The framework's error is the cause.
+
+    Attributes:
+        address: Where the step stands in the run; empty outside a run, or where it is not known.
+        node: Name of the node.
+        fields: The outputs that are missing or of a wrong type; empty if none can be named.
+        came: What the model answered, as text.
+        reason: What is wrong with it, if the framework says so.
+    """
+
+    def __init__(
+        self,
+        *,
+        address: str = "",
+        node: str,
+        fields: Sequence[str] = (),
+        came: str,
+        reason: str = "",
+    ) -> None:
+        self.address, self.node, self.fields = address, node, tuple(fields)
+        self.came, self.reason = came, reason
+        wanted = " and ".join(f"`{field}`" for field in self.fields)
+        what = f"no valid {wanted}" if wanted else "no valid answer"
+        why = f" ({reason})" if reason else ""
+        # A whole answer can be pages long; its start shows the form that it took.
+        shown = came if len(came) <= 500 else f"{came[:500]}... ({len(came)} characters)"
+        super().__init__(
+            f"The model gave {what} in {at_step(address, node)}{why}. It said: {shown!r}. To ask "
+            f"it again, name this error in `retry_on` of the node's RetryPolicy."
+        )

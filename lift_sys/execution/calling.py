@@ -1,0 +1,100 @@
+"""Calling a node's `run`: on the event loop or in a thread, with a deadline if there is one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+from collections.abc import Awaitable
+from concurrent.futures import Executor
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from lift_sys.core.context import RunContext
+from lift_sys.core.node import FunctionNode, node_name
+from lift_sys.errors import AbandonedThreadError, StepTimeoutError
+from lift_sys.execution.slots import Holder
+
+ResultT = TypeVar("ResultT")
+
+
+def runs_async(node: Any) -> bool:
+    """Whether `run` is `async def`, so that it runs on the loop."""
+    if isinstance(node, FunctionNode):
+        return inspect.iscoroutinefunction(node.function)
+    return _declares_async(type(node))
+
+
+@lru_cache(maxsize=4096)
+def _declares_async(kind: type) -> bool:
+    return inspect.iscoroutinefunction(getattr(kind, "run", None))
+
+
+async def call(
+    loop: asyncio.AbstractEventLoop,
+    pool: Executor,
+    holder: Holder,
+    node: Any,
+    ctx: RunContext[Any],
+    limit: float | None,
+) -> Any:
+    """Run `node` once, at most `limit` seconds long.
+
+    Raises:
+        StepTimeoutError: It took longer, and its cancellation has been awaited.
+        AbandonedThreadError: It took longer in a thread, which goes on.
+    """
+    running = node.run(ctx) if runs_async(node) else _in_thread(loop, pool, holder, node, ctx)
+    if limit is None:
+        return await running
+    return await within(limit, "attempt", node, ctx, running)
+
+
+async def within(
+    seconds: float, layer: str, node: Any, ctx: RunContext[Any], work: Awaitable[ResultT]
+) -> ResultT:
+    """Await `work`, at most `seconds` long; raises as `call`, naming `layer`."""
+    deadline = asyncio.timeout(seconds)
+    try:
+        async with deadline:
+            return await work
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+    kind = StepTimeoutError if runs_async(node) else AbandonedThreadError
+    raise kind(layer=layer, seconds=seconds, address=ctx.address, node=node_name(node))
+
+
+async def _in_thread(
+    loop: asyncio.AbstractEventLoop,
+    pool: Executor,
+    holder: Holder,
+    node: Any,
+    ctx: RunContext[Any],
+) -> Any:
+    variables = contextvars.copy_context()
+    thread = loop.run_in_executor(pool, variables.run, _run_plain, node, ctx)
+    try:
+        result = await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        if not thread.done():
+            # The thread can't be stopped. It keeps the slot, so that no more threads run than
+            # there are slots, and nobody waits for what it returns.
+            holder.holding = False
+            thread.add_done_callback(lambda ended: _abandoned(ended, holder))
+        raise
+    return await result if inspect.isawaitable(result) else result
+
+
+def _run_plain(node: Any, ctx: RunContext[Any]) -> Any:
+    try:
+        return node.run(ctx)
+    except StopIteration as error:
+        # It can't be set on a future: the awaiting side would wait for ever.
+        raise RuntimeError(f"{node_name(node)}.run raised StopIteration") from error
+
+
+def _abandoned(thread: asyncio.Future[Any], holder: Holder) -> None:
+    if not thread.cancelled():
+        thread.exception()  # or asyncio would warn that nobody looked
+    holder.slots.release()

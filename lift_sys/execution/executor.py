@@ -1,0 +1,285 @@
+"""The executor: runs nodes in parallel on copies of one context, and merges them (hole H4).
+
+It runs each node once and follows no successor; a `Graph` walks. One executor may be used from
+several event loops and threads: what belongs to a loop is kept by loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from lift_sys.core.address import branch_address
+from lift_sys.core.context import RunContext, RunScope
+from lift_sys.core.node import AbstractBaseNode
+from lift_sys.core.policies import Isolation, RetryPolicy, Timeouts
+from lift_sys.core.strategies import MergeStrategy, Strategy, as_strategy
+from lift_sys.errors import EmptyGroupError, MergeError, NodeError
+from lift_sys.execution.deciders import Decider, decider_for
+from lift_sys.execution.group import Group
+from lift_sys.execution.isolation import Base, Ending
+from lift_sys.execution.join import check_met, is_accepted, join, joined_context, vote_of
+from lift_sys.execution.log import log_observer
+from lift_sys.execution.pool import DaemonPool
+from lift_sys.execution.results import NodeResult, Statistics, statistics_of
+from lift_sys.execution.slots import Holder, Slots, current_holder
+from lift_sys.execution.step import Contract, Engine
+from lift_sys.state.reducers import Reducer
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    StateT = TypeVar("StateT", bound=BaseModel)
+else:
+    StateT = TypeVar("StateT")
+
+
+class ParallelExecutor(Generic[StateT]):
+    """Runs nodes in parallel, each on its own copy of the context.
+
+    Args:
+        max_concurrent: Most nodes that run at the same time, over all calls in one event loop.
+        retry: Policy for nodes that declare none; None tries once.
+        timeouts: Deadlines for nodes, groups and runs that declare none.
+        isolation: How branches get their own state, see `Isolation`.
+        max_steps: Most steps of one run, as a guard against endless cycles.
+        metadata_reducers: How keys of `ctx.metadata` are reduced in a merge.
+
+    Raises:
+        ValueError: `max_concurrent` or `max_steps` is below 1.
+    """
+
+    def __init__(
+        self,
+        max_concurrent: int = 4,
+        *,
+        retry: RetryPolicy | None = None,
+        timeouts: Timeouts | None = None,
+        isolation: Isolation = Isolation.COPY,
+        max_steps: int = 100_000,
+        metadata_reducers: Mapping[str, Reducer] | None = None,
+    ) -> None:
+        if max_concurrent < 1:
+            raise ValueError(f"max_concurrent must be ≥1, not {max_concurrent!r}")
+        if max_steps < 1:
+            raise ValueError(f"max_steps must be ≥1, not {max_steps!r}")
+        self.max_concurrent = max_concurrent
+        self.retry = retry
+        self.timeouts = timeouts or Timeouts()
+        self.isolation = Isolation(isolation)
+        self.max_steps = max_steps
+        self.metadata_reducers = dict(metadata_reducers or {})
+        self._pool = DaemonPool()
+        self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, Slots] = WeakKeyDictionary()
+
+    def __repr__(self) -> str:
+        return f"ParallelExecutor(max_concurrent={self.max_concurrent})"
+
+    def engine(
+        self, scope: RunScope, execution_id: str, *, slots: Slots | None = None
+    ) -> Engine:
+        """What the steps of one call share, in the running event loop.
+
+        `slots` are those of another executor, for a graph that runs inside a step of its.
+        """
+        return Engine(
+            slots=slots or self.slots(),
+            pool=self._pool,
+            scope=scope,
+            execution_id=execution_id,
+            retry=self.retry,
+            timeouts=self.timeouts,
+            isolation=self.isolation,
+            max_steps=self.max_steps,
+        )
+
+    def slots(self) -> Slots:
+        """The slots of the running event loop."""
+        loop = asyncio.get_running_loop()
+        slots = self._slots.get(loop)
+        if slots is None:
+            slots = self._slots.setdefault(loop, Slots(self.max_concurrent))
+        return slots
+
+    async def execute_parallel(
+        self, nodes: Sequence[Any], ctx: RunContext[StateT]
+    ) -> list[NodeResult[StateT]]:
+        """Run each of `nodes` once, all on copies of `ctx`, which itself is not changed.
+
+        Args:
+            nodes: Anything with a `run(ctx)`.
+            ctx: What every node gets a copy of.
+
+        Returns:
+            One result for each node, in the order of `nodes`. A node's failure is in its result;
+            successors are returned, not run.
+
+        Raises:
+            EmptyGroupError: `nodes` is empty.
+            TypeError: One of `nodes` has no `run`.
+            UncopyableStateError: `ctx` can't be copied; the error names the path.
+            NotAModelError: The state is no pydantic model.
+        """
+        call = self._call(nodes, ctx, Decider(len(nodes)))
+        async with lent_slot(call.engine.slots):
+            results: list[NodeResult[StateT]] = await call.run()
+        return results
+
+    async def execute_single_with_isolation(
+        self, node: Any, ctx: RunContext[StateT]
+    ) -> NodeResult[StateT]:
+        """Run one node on a copy of `ctx`; as `execute_parallel([node], ctx)`."""
+        (result,) = await self.execute_parallel([node], ctx)
+        return result
+
+    async def stream_parallel(
+        self, nodes: Sequence[Any], ctx: RunContext[StateT]
+    ) -> AsyncIterator[NodeResult[StateT]]:
+        """As `execute_parallel`, but yield each result as soon as it is there.
+
+        The order is that of completion; merge what you have so far with `merge_states`. Leaving
+        the iteration early cancels the nodes that still run (close the iterator, or use
+        `contextlib.aclosing`).
+        """
+        queue: asyncio.Queue[NodeResult[StateT] | None] = asyncio.Queue()
+        call = self._call(nodes, ctx, Decider(len(nodes)), finished=queue.put_nowait)
+
+        async def run() -> None:
+            try:
+                await call.run()
+            finally:
+                queue.put_nowait(None)
+
+        async with lent_slot(call.engine.slots):
+            task = asyncio.ensure_future(run())
+            try:
+                while (result := await queue.get()) is not None:
+                    yield result
+                await task
+            finally:
+                task.cancel()
+                await asyncio.wait([task])
+
+    def merge_states(
+        self,
+        results: Sequence[NodeResult[StateT]],
+        strategy: MergeStrategy | Strategy = MergeStrategy.FIRST_SUCCESS,
+    ) -> RunContext[StateT]:
+        """Combine results of one group into one context, in declared order.
+
+        Args:
+            results: Results of the same `execute_parallel` (or a part of them, as streamed).
+            strategy: How, see `MergeStrategy`.
+
+        Returns:
+            A context of its own: changing it changes no result.
+
+        Raises:
+            ParallelExecutionError: The strategy was not met; it holds every failure.
+            MergeConflictError: Two branches changed one path to unequal values.
+            MergeError: The results do not stem from the same context, or there are none.
+            StateValidationError: The changes are not valid together.
+        """
+        if not results:
+            raise EmptyGroupError(call="merge_states")
+        base = results[0]._base
+        if base is None or any(result._base is not base for result in results):
+            raise MergeError(
+                "These results do not start from the same context. Merge the results of one "
+                "`execute_parallel` call, in this process."
+            )
+        chosen = as_strategy(strategy)
+        results = sorted(results, key=lambda result: result.index)
+        decider = decider_for(chosen, len(results))
+        for position in sorted(range(len(results)), key=lambda at: results[at].rank):
+            result = results[position]
+            success = result.is_success and is_accepted(chosen, result) is None
+            vote = vote_of(chosen, result._ending.state) if success and result._ending else None
+            decider.add(position, success=success, vote=vote)
+        check_met(decider, results, "")
+        joined = join(base, results, decider, metadata_reducers=self.metadata_reducers)
+        writers = [results[index].label for index in joined.taken]
+        return joined_context(base, joined, writers=writers)
+
+    def get_statistics(self, results: Sequence[NodeResult[StateT]]) -> Statistics:
+        """Count results, and estimate what running them in parallel has saved."""
+        return statistics_of(results)
+
+    def _call(
+        self, nodes: Sequence[Any], ctx: RunContext[StateT], decider: Decider, **options: Any
+    ) -> Group:
+        if not nodes:
+            raise EmptyGroupError(call="execute_parallel")
+        for node in nodes:
+            if isinstance(node, type) or not isinstance(node, AbstractBaseNode):
+                hint = f"{node.__name__}()" if isinstance(node, type) else "an object with `run`"
+                raise TypeError(f"{node!r} is no node: give {hint}, with a method `run(ctx)`.")
+        engine = self.engine(_audible(ctx.scope), ctx.execution_id)
+        base = Base.of(ctx)
+
+        async def run_branch(index: int, holder: Holder) -> NodeResult[Any]:
+            return await _run_once(engine, base, holder, nodes[index], index)
+
+        timeout = self.timeouts.group
+        return Group(
+            engine, base, nodes, run_branch, decider, None, timeout=timeout, **options
+        )
+
+
+def _audible(scope: RunScope) -> RunScope:
+    """`scope`, with the log as listener where nobody listens and the log is on."""
+    if scope.publish is not None or (observer := log_observer()) is None:
+        return scope
+    return RunScope(seed=scope.seed, clock=scope.clock, ledger=scope.ledger, publish=observer)
+
+
+async def _run_once(
+    engine: Engine, base: Base, holder: Holder, node: Any, index: int
+) -> NodeResult[Any]:
+    holder.enter()
+    outer = base.context.address
+    address = branch_address(outer, index) if outer else str(index)
+    context = base.branch(engine.isolation, address=address, scope=engine.scope)
+    common: dict[str, Any] = {
+        "node": node,
+        "context": context,
+        "address": address,
+        "index": index,
+        "_base": base,
+    }
+    started = engine.time()
+    try:
+        successor, state, attempts, seconds = await engine.step(
+            holder, node, context, base.state, Contract.of(node)
+        )
+        ending = Ending.of(context, base, state)
+    except Exception as error:
+        cause = error.error if isinstance(error, NodeError) else error
+        elapsed = (engine.time() - started) * 1000
+        return NodeResult(
+            error=cause, execution_time_ms=elapsed, attempts=context.attempt, **common
+        )
+    return NodeResult(
+        next_node=successor,
+        execution_time_ms=seconds * 1000,
+        attempts=attempts,
+        _ending=ending,
+        **common,
+    )
+
+
+@asynccontextmanager
+async def lent_slot(slots: Slots) -> AsyncIterator[None]:
+    """Lend the slot of the node that is calling, if it holds one of these."""
+    holder = current_holder.get()
+    if holder is None or holder.slots is not slots or not (holder.holding or holder.lent):
+        yield
+        return
+    holder.lend()
+    try:
+        yield
+    finally:
+        await holder.take_back()

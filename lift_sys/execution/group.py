@@ -1,0 +1,292 @@
+"""A group: branches that run in parallel, and nothing of it outlives the call.
+
+Branches are started in declared order (higher priority first) as slots become free, so thousands
+of waiting branches cost an entry in a list and not a task. Each finished one is told to the
+strategy's decider; when that has decided, the rest is cancelled and awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from lift_sys.core.events import BranchFinished, GroupFinished, GroupStarted, Voted
+from lift_sys.core.node import node_name
+from lift_sys.core.policies import Isolation
+from lift_sys.core.strategies import Strategy
+from lift_sys.errors import StepTimeoutError
+from lift_sys.execution.deciders import Decider
+from lift_sys.execution.isolation import Base
+from lift_sys.execution.join import is_accepted, vote_of
+from lift_sys.execution.results import NodeResult
+from lift_sys.execution.slots import Holder, Ticket
+from lift_sys.execution.step import Engine
+from lift_sys.execution.witness import Witness
+
+#: Runs one branch on a slot that its holder has, and says how it ended. It raises only what
+#: concerns the whole run: `Stop`, a limit, a bug of ours.
+RunBranch = Callable[[int, Holder], Coroutine[Any, Any, NodeResult[Any]]]
+
+
+class Group:
+    """One call's worth of parallel branches."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        base: Base,
+        nodes: Sequence[Any],
+        run_branch: RunBranch,
+        decider: Decider,
+        strategy: Strategy | None,
+        *,
+        address: str = "",
+        max_concurrent: int | None = None,
+        timeout: float | None = None,
+        finished: Callable[[NodeResult[Any]], None] | None = None,
+    ) -> None:
+        """Prepare a group.
+
+        Args:
+            engine: Slots and policies.
+            base: What the branches start from.
+            nodes: First node of each branch, in declared order.
+            run_branch: Runs the branch of an index.
+            decider: Is told how branches end.
+            strategy: Whose `accept` and `key` are asked; None takes every result.
+            address: The step that forked.
+            max_concurrent: Most branches under way at a time; None leaves it to the slots.
+            timeout: Seconds until unfinished branches count as failed.
+            finished: Called with each result, in order of completion.
+        """
+        self.engine = engine
+        self.base = base
+        self.nodes = nodes
+        self.run_branch = run_branch
+        self.decider = decider
+        self.strategy = strategy
+        self.address = address
+        self.limit = max_concurrent or len(nodes)
+        self.timeout = timeout
+        self.finished = finished
+        self.results: list[NodeResult[Any] | None] = [None] * len(nodes)
+        self._running: dict[asyncio.Task[NodeResult[Any]], tuple[int, Holder]] = {}
+        self._waiting = self._start_order()
+        self._ticket: Ticket | None = None
+        self._done: asyncio.Future[None] = engine.loop.create_future()
+        self._fatal: BaseException | None = None
+        self._closed = False
+        self._expired = False
+        self._rank = 0
+        self._witness: Witness | None = None
+
+    def _start_order(self) -> list[int]:
+        """Indices still to start, the next one last."""
+        order = list(range(len(self.nodes)))
+        order.sort(key=lambda index: -getattr(self.nodes[index], "priority", 0))
+        order.reverse()
+        return order
+
+    async def run(self) -> list[NodeResult[Any]]:
+        """Run the branches until the group is decided; one result each, in declared order.
+
+        Raises:
+            SharedWriteError: Strict isolation saw a write to what branches share.
+        """
+        started = self.engine.time()
+        names = tuple(map(node_name, self.nodes)) if self.engine.scope.publish else ()
+        self.engine.tell(GroupStarted, self.address, nodes=names, strategy=self._strategy_name())
+        if self.engine.isolation is Isolation.STRICT:
+            self._witness = Witness(self.base, self.nodes)
+        expiry = None
+        if self.timeout is not None:
+            expiry = self.engine.loop.call_later(self.timeout, self._expire)
+        try:
+            self._start_some()
+            if self._running or self._waiting:
+                await self._done
+        finally:
+            if expiry is not None:
+                expiry.cancel()
+            await self._close()
+        if self._fatal is not None:
+            raise self._fatal
+        results = [
+            result if result is not None else self._unfinished(index)
+            for index, result in enumerate(self.results)
+        ]
+        self._tell_end(results, self.engine.time() - started)
+        return results
+
+    def _start_some(self) -> None:
+        """Start branches while there are slots; queue for one if branches are left."""
+        slots = self.engine.slots
+        while self._waiting and not self._closed and len(self._running) < self.limit:
+            if not slots.take():
+                if self._ticket is None:
+                    priority = getattr(self.nodes[self._waiting[-1]], "priority", 0)
+                    self._ticket = slots.ask(self._granted, priority=priority, new=True)
+                return
+            self._start(self._waiting.pop())
+
+    def _granted(self) -> bool:
+        self._ticket = None
+        if self._closed or not self._waiting or len(self._running) >= self.limit:
+            return False
+        self._start(self._waiting.pop())
+        self._start_some()
+        return True
+
+    def _start(self, index: int) -> None:
+        holder = Holder(self.engine.slots, holding=True)
+        task = self.engine.loop.create_task(self.run_branch(index, holder))
+        self._running[task] = (index, holder)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[NodeResult[Any]]) -> None:
+        index, holder = self._running.pop(task)
+        holder.release()  # a task that was cancelled before it began still has its slot
+        if not task.cancelled():
+            error = task.exception()
+            if error is not None:
+                self._fatal = self._fatal or error
+                self._shut()
+            else:
+                self._note(index, task.result())
+        if not self._closed:
+            self._start_some()
+        if not self._running and (self._closed or not self._waiting) and not self._done.done():
+            self._done.set_result(None)
+
+    def _note(self, index: int, result: NodeResult[Any]) -> None:
+        """Take down how a branch ended, and whether that decides the group."""
+        if self._closed and result.is_cancelled:
+            return
+        try:
+            vote = None
+            if result.is_success and self.strategy is not None:
+                refused = is_accepted(self.strategy, result)
+                if refused is not None:
+                    result = _with(result, error=refused, next_node=None)
+                elif result._ending is not None:
+                    vote = vote_of(self.strategy, result._ending.state)
+            if self._witness is not None:
+                self._witness.check(suspects=self._suspects(result))
+        except Exception as error:  # the user's `accept` or `key`, or a broken isolation
+            self._fatal = self._fatal or error
+            self._shut()
+            return
+        result = _with(result, rank=self._rank)
+        self._rank += 1
+        self.results[index] = result
+        if not self._closed or not self._expired:
+            self.decider.add(index, success=result.is_success, vote=vote)
+        self._tell_branch(index, result)
+        if self.finished is not None:
+            self.finished(result)
+        if self.decider.decided:
+            self._shut()
+
+    def _shut(self) -> None:
+        """Start nothing more, and cancel what runs."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._ticket is not None:
+            self._ticket.withdraw()
+        for task in self._running:
+            task.cancel()
+        if not self._running and not self._done.done():
+            self._done.set_result(None)
+
+    def _expire(self) -> None:
+        """The group's deadline: whoever is not done has failed."""
+        self._expired = True
+        self._shut()
+
+    async def _close(self) -> None:
+        """Cancel what still runs, and wait for it however often this is cancelled itself."""
+        self._shut()
+        cancelled = False
+        while self._running:
+            try:
+                await asyncio.wait(list(self._running))
+                await asyncio.sleep(0)  # the tasks' own callbacks come first
+            except asyncio.CancelledError:
+                cancelled = True
+        if cancelled:
+            raise asyncio.CancelledError
+
+    def _unfinished(self, index: int) -> NodeResult[Any]:
+        """The result of a branch that was not let finish."""
+        node = self.nodes[index]
+        error: BaseException = asyncio.CancelledError("the group was decided without it")
+        if self._expired:
+            assert self.timeout is not None
+            error = StepTimeoutError(
+                layer="group", seconds=self.timeout, address=self.address, node=node_name(node)
+            )
+            self.decider.add(index, success=False)
+        return NodeResult(
+            node=node,
+            context=self.base.context,
+            error=error,
+            attempts=0,
+            index=index,
+            rank=len(self.nodes),
+            address=f"{self.address}.{index}" if self.address else "",
+            _base=self.base,
+        )
+
+    def _suspects(self, result: NodeResult[Any]) -> list[str]:
+        others = [node_name(self.nodes[index]) for index, _ in self._running.values()]
+        return [result.label, *others]
+
+    def _strategy_name(self) -> str:
+        return type(self.strategy).__name__ if self.strategy is not None else ""
+
+    def _tell_branch(self, index: int, result: NodeResult[Any]) -> None:
+        status = "succeeded" if result.is_success else "failed"
+        self.engine.tell(
+            BranchFinished,
+            result.address or self.address,
+            node_name(result.node),
+            index=index,
+            status="cancelled" if result.is_cancelled else status,
+            elapsed=result.execution_time_ms / 1000,
+            done=self._rank,
+            total=len(self.nodes),
+        )
+
+    def _tell_end(self, results: list[NodeResult[Any]], elapsed: float) -> None:
+        if self.engine.scope.publish is None:
+            return
+        vote = self.decider.vote
+        if vote is not None:
+            self.engine.tell(
+                Voted,
+                self.address,
+                classes=vote.classes,
+                share=vote.share,
+                weak=2 * len(vote.classes[0]) <= vote.cast,
+            )
+        self.engine.tell(
+            GroupFinished,
+            self.address,
+            strategy=self._strategy_name(),
+            succeeded=sum(result.is_success for result in results),
+            failed=sum(result.is_failure for result in results),
+            cancelled=sum(result.is_cancelled for result in results),
+            elapsed=elapsed,
+            sequential=sum(result.execution_time_ms for result in results) / 1000,
+        )
+
+
+def _with(result: NodeResult[Any], **changed: Any) -> NodeResult[Any]:
+    """Change a result that nobody has seen yet; `dataclasses.replace` costs ten times as much."""
+    for name, value in changed.items():
+        object.__setattr__(result, name, value)
+    return result
+
+

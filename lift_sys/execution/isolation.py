@@ -1,0 +1,93 @@
+"""Contexts of their own for branches: what they start from, and what they end with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from lift_sys.core.context import RunContext, RunScope
+from lift_sys.core.policies import Isolation
+from lift_sys.errors import NotAModelError
+from lift_sys.state.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What all branches of a group start from; nobody can change it.
+
+    Attributes:
+        context: The context that forked; only what is immutable or shared is taken from it.
+        state, metadata: Snapshots at the fork.
+        provenance: Entries at the fork, by snapshot.
+    """
+
+    context: RunContext[Any]
+    state: Snapshot[Any]
+    metadata: Snapshot[dict[str, Any]]
+    provenance: Snapshot[list[dict[str, Any]]]
+
+    @classmethod
+    def of(cls, context: RunContext[Any], state: Snapshot[Any] | None = None) -> Base:
+        """Take the base of a fork; `state` is the snapshot of the state if there is one already.
+
+        Raises:
+            NotAModelError: The state is no pydantic model.
+            UncopyableStateError: Something in state, metadata or provenance can't be copied.
+        """
+        if state is None:
+            state = state_snapshot(context)
+        metadata = Snapshot.take(context.metadata, name="metadata")
+        provenance = Snapshot.take(context.provenance, name="provenance")
+        return cls(context, state, metadata, provenance)
+
+    def branch(
+        self, isolation: Isolation, *, address: str, scope: RunScope | None = None
+    ) -> RunContext[Any]:
+        """A context that shares nothing mutable with any other, but `deps`."""
+        origin = self.context
+        lazy = isolation is Isolation.LAZY
+        return RunContext(
+            self.state.restore_lazily() if lazy else self.state.restore(),
+            execution_id=origin.execution_id,
+            user_id=origin.user_id,
+            metadata=self.metadata.restore(),
+            provenance=self.provenance.restore(),
+            deps=origin.deps,
+            address=address,
+            branches=origin.branches,
+            scope=scope or origin.scope,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a branch ended with, relative to its `Base`."""
+
+    state: Snapshot[Any]
+    metadata: Snapshot[dict[str, Any]]
+    provenance: Snapshot[list[dict[str, Any]]]
+
+    @classmethod
+    def of(cls, context: RunContext[Any], base: Base, state: Snapshot[Any] | None = None) -> Ending:
+        """Look at what `context` has become; `state` is its state's snapshot if there is one."""
+        if state is None:
+            state = base.state.refresh(context.state)
+        return cls(
+            state,
+            base.metadata.refresh(context.metadata, name="metadata"),
+            base.provenance.refresh(context.provenance, name="provenance"),
+        )
+
+
+def state_snapshot(context: RunContext[Any]) -> Snapshot[Any]:
+    """Show the state of `context`.
+
+    Raises:
+        NotAModelError: It is no pydantic model.
+        UncopyableStateError: Something in it can't be copied.
+    """
+    if not isinstance(context.state, BaseModel):
+        raise NotAModelError(type_name=type(context.state).__name__)
+    return Snapshot.take(context.state)

@@ -1,0 +1,201 @@
+"""Joining: from how branches ended to one context, by a strategy.
+
+`MergeStrategy`'s meaning is here and in deciders.py only; forks of a graph and `merge_states` of an
+executor both come through `join`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lift_sys.core.context import RunContext
+from lift_sys.core.strategies import Majority, Strategy
+from lift_sys.errors import BranchRejectedError, ParallelExecutionError, UsageError
+from lift_sys.execution.deciders import Decider, Vote
+from lift_sys.execution.isolation import Base, Ending
+from lift_sys.execution.results import NodeResult
+from lift_sys.state.canonical import digest_bytes
+from lift_sys.state.merge import merge
+from lift_sys.state.reducers import Reducer
+from lift_sys.state.snapshot import Snapshot
+from lift_sys.state.validation import validate_joined
+from lift_sys.state.writes import WriteSet, changes
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """What a branch had written when another's context was taken.
+
+    Attributes:
+        label: The branch, as `address:node`.
+        writes: What is lost.
+    """
+
+    label: str
+    writes: WriteSet
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What a join gives.
+
+    Attributes:
+        state, metadata, provenance: The joined context, as snapshots.
+        taken: Indices of the branches that are in it.
+        vote: The votes, where there were any.
+        discarded: Writes of the successful branches that are not in it.
+    """
+
+    state: Snapshot[Any]
+    metadata: Snapshot[dict[str, Any]]
+    provenance: list[dict[str, Any]]
+    taken: tuple[int, ...]
+    vote: Vote | None
+    discarded: tuple[Discarded, ...]
+
+
+def is_accepted(strategy: Strategy, result: NodeResult[Any]) -> BaseException | None:
+    """Ask `accept` about a successful branch; the error that it counts as if it is refused."""
+    accept: Callable[[NodeResult[Any]], bool] | None = strategy.accept
+    if accept is None or accept(result):
+        return None
+    return BranchRejectedError(address=result.address, node=result.label.rpartition(":")[2])
+
+
+def vote_of(strategy: Strategy, state: Snapshot[Any]) -> Hashable:
+    """What a majority compares of a state; None for the other strategies."""
+    if not isinstance(strategy, Majority):
+        return None
+    key = strategy.key
+    if key is None:
+        return state.digest
+    if callable(key):
+        return key(state.restore())
+    names = (key,) if isinstance(key, str) else key
+    values = state.root.values
+    for name in names:
+        if name not in values:
+            raise UsageError(
+                f"Majority(key={key!r}): {state.root.cls.__name__} has no field {name!r}. "
+                f"Its fields: {', '.join(values)}."
+            )
+    return tuple(digest_bytes(_live(values[name])) for name in names)
+
+
+def _live(node: Any) -> Any:
+    return node.restore({}) if hasattr(node, "restore") else node
+
+
+def check_met(decider: Decider, results: Sequence[NodeResult[Any]], where: str) -> None:
+    """Raise unless the strategy was met.
+
+    Raises:
+        ParallelExecutionError: It holds every failure that occurred, and all results.
+    """
+    if not decider.unmet:
+        return
+    failures = [(result.node, result.error) for result in results if result.is_failure]
+    if len(failures) == len(results):
+        message = f"All parallel nodes failed{where}: {len(failures)} of {len(results)}."
+    else:
+        message = f"Parallel nodes failed{where}: {decider.unmet}."
+    raise ParallelExecutionError(
+        message=message,
+        failed_nodes=[(node, error) for node, error in failures if error is not None],
+        partial_results=results,
+    )
+
+
+def join(
+    base: Base,
+    results: Sequence[NodeResult[Any]],
+    decider: Decider,
+    *,
+    metadata_reducers: Mapping[str, Reducer] | None = None,
+) -> Joined:
+    """Combine branches, in declared order, into one context.
+
+    Args:
+        base: What they started from.
+        results: One for each branch, in declared order; the successful ones know their ending.
+        decider: Has been told how they ended; the strategy is met (`check_met`).
+        metadata_reducers: How keys of the metadata are reduced.
+
+    Raises:
+        MergeConflictError, ReducerError: They can't be combined.
+    """
+    successes = sorted(decider.successes)
+    if decider.takes_one:
+        winner = decider.winner
+        assert winner is not None
+        ending = _ending(results[winner])
+        discarded = tuple(
+            Discarded(results[index].label, changes(base.state, _ending(results[index]).state))
+            for index in successes
+            if index != winner
+        )
+        return Joined(
+            ending.state,
+            ending.metadata,
+            ending.provenance.restore(),
+            (winner,),
+            decider.vote,
+            discarded,
+        )
+    endings = [_ending(results[index]) for index in successes]
+    labels = [results[index].label for index in successes]
+    return Joined(
+        merge(base.state, [ending.state for ending in endings], labels=labels),
+        merge(
+            base.metadata,
+            [ending.metadata for ending in endings],
+            labels=labels,
+            name="metadata",
+            reducers=metadata_reducers,
+        ),
+        _provenance(base, endings),
+        tuple(successes),
+        decider.vote,
+        (),
+    )
+
+
+def _ending(result: NodeResult[Any]) -> Ending:
+    assert result._ending is not None
+    return result._ending
+
+
+def _provenance(base: Base, endings: Sequence[Ending]) -> list[dict[str, Any]]:
+    """The base's entries once, then what each branch added, in declared order."""
+    entries = base.provenance.restore()
+    known = len(entries)
+    for ending in endings:
+        if ending.provenance is not base.provenance:
+            entries += ending.provenance.restore()[known:]
+    return entries
+
+
+def joined_context(
+    base: Base, joined: Joined, *, writers: Sequence[str] = (), lazy: bool = False
+) -> RunContext[Any]:
+    """A fresh context of what was joined, validated as a whole.
+
+    Raises:
+        StateValidationError: The changes are not valid together.
+    """
+    origin = base.context
+    state = joined.state.restore_lazily() if lazy else joined.state.restore()
+    validate_joined(state, base.state, joined.state, writers=tuple(writers))
+    return RunContext(
+        state,
+        execution_id=origin.execution_id,
+        user_id=origin.user_id,
+        metadata=joined.metadata.restore(),
+        provenance=joined.provenance,
+        deps=origin.deps,
+        address=origin.address,
+        scope=origin.scope,
+    )
+

@@ -1,0 +1,141 @@
+"""Slots: how many nodes may run at the same time, and who waits for one.
+
+A slot is held by a node that runs, not by a branch that waits for its next turn, for a retry or
+for other branches. Among waiting nodes, higher priority goes first, then branches that are under
+way (so that they finish and free what they hold), then new ones in the order they asked.
+
+One `Slots` belongs to one event loop; an executor keeps one for each loop that it is used from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
+from heapq import heappop, heappush
+
+
+class Ticket:
+    """A place in the queue for a slot; lower tickets are served first."""
+
+    __slots__ = ("grant", "order")
+
+    def __init__(self, order: tuple[int, int, int], grant: Callable[[], bool]) -> None:
+        self.order = order
+        self.grant: Callable[[], bool] | None = grant
+
+    def __lt__(self, other: Ticket) -> bool:
+        return self.order < other.order
+
+    def withdraw(self) -> None:
+        """Leave the queue."""
+        self.grant = None
+
+
+class Slots:
+    """`capacity` slots of one event loop."""
+
+    __slots__ = ("__weakref__", "_asked", "_queue", "capacity", "free")
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.free = capacity
+        self._queue: list[Ticket] = []
+        self._asked = 0
+
+    def take(self) -> bool:
+        """Take a slot if one is free now."""
+        if self.free:  # then nobody waits: `release` serves the queue first
+            self.free -= 1
+            return True
+        return False
+
+    def ask(self, grant: Callable[[], bool], *, priority: int = 0, new: bool = False) -> Ticket:
+        """Queue for a slot that is not free now.
+
+        `grant` is called when there is one, from within somebody's `release`; it returns whether
+        it has taken it.
+        """
+        self._asked += 1
+        ticket = Ticket((-priority, new, self._asked), grant)
+        heappush(self._queue, ticket)
+        return ticket
+
+    async def acquire(self, *, priority: int = 0) -> None:
+        """Wait for a slot and take it."""
+        if self.take():
+            return
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def grant() -> bool:
+            if granted.done():
+                return False
+            granted.set_result(None)
+            return True
+
+        ticket = self.ask(grant, priority=priority)
+        try:
+            await granted
+        except asyncio.CancelledError:
+            ticket.withdraw()
+            if granted.done() and not granted.cancelled():
+                self.release()  # it came in the same moment
+            raise
+
+    def release(self) -> None:
+        """Give a slot to who is first in the queue, or back."""
+        while self._queue:
+            grant = heappop(self._queue).grant
+            if grant is not None and grant():
+                return
+        self.free += 1
+
+
+class Holder:
+    """Who holds a slot: one walk, whose nodes run one after the other.
+
+    A node that awaits its own executor would wait for slots that it blocks itself; `lend` gives
+    its slot away meanwhile. Tasks that the node started share its holder, so lending is counted.
+    """
+
+    __slots__ = ("_asked", "_task", "holding", "lent", "slots")
+
+    def __init__(self, slots: Slots, *, holding: bool = False) -> None:
+        self.slots = slots
+        self.holding = holding
+        self.lent = 0
+        self._task: asyncio.Task[object] | None = None
+        self._asked = 0
+
+    def enter(self) -> None:
+        """The walk begins, in the running task: from now on its nodes belong to this holder."""
+        self._task = asyncio.current_task()
+        self._asked = self._task.cancelling() if self._task is not None else 0
+        current_holder.set(self)
+
+    def was_cancelled(self) -> bool:
+        """Whether somebody asked the walk's task to stop: a node can also raise by itself."""
+        return self._task is not None and self._task.cancelling() > self._asked
+
+    def release(self) -> None:
+        """Give the slot back if it is held."""
+        if self.holding:
+            self.holding = False
+            self.slots.release()
+
+    def lend(self) -> None:
+        """The node waits for its own executor from now on."""
+        self.lent += 1
+        if self.lent == 1:
+            self.release()
+
+    async def take_back(self) -> None:
+        """The node goes on: wait for a slot again, unless another of its tasks still waits."""
+        self.lent -= 1
+        if self.lent == 0:
+            await self.slots.acquire()
+            self.holding = True
+
+
+#: The holder that the running node belongs to, for lending.
+current_holder: ContextVar[Holder | None] = ContextVar("lift_sys_holder", default=None)

@@ -1,0 +1,1 @@
+"""Graphs: discovered from return annotations, checked before they run, walked by data flow."""

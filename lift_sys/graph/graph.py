@@ -1,0 +1,350 @@
+"""The graph: nodes found by following return annotations, checked, and run.
+
+    graph = Graph(Read)
+    result = await graph.run(state=Review(text="..."))
+
+A `Graph` keeps nothing of a run; one object serves many runs at the same time, in any event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from lift_sys.core.address import inner_address
+from lift_sys.core.context import RunContext, RunScope, fresh_seed
+from lift_sys.core.events import Event, RunFinished, RunStarted
+from lift_sys.core.node import AbstractBaseNode, BaseNode, node_name
+from lift_sys.core.policies import Isolation
+from lift_sys.core.ports import Clock, Observer
+from lift_sys.errors import GraphError, NotAModelError, RunningLoopError, StepTimeoutError
+from lift_sys.execution.bus import Buffer, Bus
+from lift_sys.execution.executor import ParallelExecutor, lent_slot
+from lift_sys.execution.log import log_observer
+from lift_sys.execution.slots import Holder, Slots, current_holder
+from lift_sys.graph import drawing
+from lift_sys.graph.check import check_structure
+from lift_sys.graph.names import caller_names
+from lift_sys.graph.result import RunResult
+from lift_sys.graph.runner import Runner, Stopped, Walk
+from lift_sys.graph.steps import StepByStep
+from lift_sys.graph.structure import Structure, read_structure
+from lift_sys.state.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    StateT = TypeVar("StateT", bound=BaseModel)
+else:
+    StateT = TypeVar("StateT")
+
+_DEFAULT_CONCURRENT = 64
+
+
+class Graph(Generic[StateT]):
+    """A graph of nodes that share one state type.
+
+    Args:
+        start: The first node, a class or an instance. A class is instantiated without arguments.
+        name: How messages call the graph; the start's name by default.
+        executor: Limits and policies; by default one of its own with 64 slots. Pass the same one
+            to several graphs to let them share its slots.
+
+    Raises:
+        GraphError: The graph is wrong; all mistakes are in it.
+    """
+
+    def __init__(
+        self,
+        start: type[BaseNode[StateT]] | BaseNode[StateT],
+        *,
+        name: str | None = None,
+        executor: ParallelExecutor[StateT] | None = None,
+    ) -> None:
+        self.start = start
+        self.name = name or _name_of(start)
+        self.executor: ParallelExecutor[StateT] = executor or ParallelExecutor(_DEFAULT_CONCURRENT)
+        self.has_own_executor = executor is not None
+        self.structure: Structure = read_structure(start, local_names=caller_names(1))
+        self.check()
+
+    def __repr__(self) -> str:
+        return f"Graph({self.name}, {len(self.structure.nodes)} nodes)"
+
+    @property
+    def state_type(self) -> type[StateT] | None:
+        """The state's class, as the start node declares it; None if it declares none."""
+        return self.structure.nodes[self.structure.start].state  # type: ignore[return-value]
+
+    def check(self) -> None:
+        """Look for all mistakes; done when the graph is made.
+
+        Raises:
+            GraphError: There are some; each is a sentence in `mistakes`.
+        """
+        mistakes = check_structure(self.structure)
+        if mistakes:
+            raise GraphError(graph=self.name, mistakes=mistakes)
+
+    def to_mermaid(self) -> str:
+        """The graph as a Mermaid flowchart."""
+        return drawing.to_mermaid(self.structure, title=self.name)
+
+    def to_dot(self) -> str:
+        """The graph in Graphviz' language."""
+        return drawing.to_dot(self.structure, title=self.name)
+
+    async def run(
+        self,
+        start_node: BaseNode[StateT] | None = None,
+        *,
+        state: StateT,
+        deps: Any = None,
+        execution_id: str | None = None,
+        user_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        clock: Clock | None = None,
+        on_event: Observer | None = None,
+    ) -> RunResult[StateT]:
+        """Run the graph on a copy of `state`, which itself is not changed.
+
+        Args:
+            start_node: Where to start instead of the graph's own start.
+            state: The initial state.
+            deps: Services for `ctx.deps`, shared by reference.
+            execution_id: Name of the run; a fresh uuid4 by default.
+            user_id: Whose run it is, for `ctx.user_id`.
+            metadata: Initial `ctx.metadata`; copied.
+            seed: For `ctx.random` and retry jitter; drawn and recorded if not given.
+            clock: For `ctx.now()`; the wall clock by default.
+            on_event: Called with every event, see `lift_sys.core.events`.
+
+        Raises:
+            NodeError: A step of the run's own walk failed.
+            ParallelExecutionError: A fork's strategy was not met.
+            MergeError: Branches could not be combined.
+            StateValidationError: A node or a join made the state invalid.
+            StepTimeoutError: A deadline passed.
+            StepLimitError: It took more steps than the executor allows.
+        """
+        observers = [observer for observer in (on_event, log_observer()) if observer is not None]
+        bus = Bus(observers)
+        scope = RunScope(
+            seed=fresh_seed() if seed is None else seed,
+            clock=clock,
+            publish=bus.publish if observers else None,
+        )
+        context = RunContext(
+            state,
+            execution_id=execution_id,
+            user_id=user_id,
+            metadata=dict(metadata or {}),
+            deps=deps,
+            scope=scope,
+        )
+        try:
+            return await self._run(start_node, context)
+        finally:
+            await bus.close()
+
+    def run_sync(
+        self, start_node: BaseNode[StateT] | None = None, *, state: StateT, **options: Any
+    ) -> RunResult[StateT]:
+        """As `run`, for code without an event loop; takes the same arguments.
+
+        Raises:
+            RunningLoopError: An event loop is running already.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.run(start_node, state=state, **options))
+        raise RunningLoopError(call="graph.run_sync(...)", instead="await graph.run(...)")
+
+    @asynccontextmanager
+    async def iter(
+        self, start_node: BaseNode[StateT] | None = None, *, state: StateT, **options: Any
+    ) -> AsyncIterator[StepByStep[StateT]]:
+        """Run step by step: the run waits after each step until the next one is asked for.
+
+            async with graph.iter(state=state) as steps:
+                async for step in steps:
+                    print(step.address, step.state)
+            result = steps.result
+
+        Takes the arguments of `run`. Leaving the block early cancels the run.
+        """
+        steps: StepByStep[StateT] = StepByStep()
+        on_event = options.pop("on_event", None)
+        bus = Bus([on_event] if on_event else [])
+        scope = RunScope(
+            seed=options.pop("seed", None) or fresh_seed(),
+            clock=options.pop("clock", None),
+            publish=bus.publish if on_event else None,
+        )
+        context = RunContext(state, scope=scope, **options)
+        try:
+            steps.begin(self._run(start_node, context, gate=steps.offer))
+            yield steps
+        finally:
+            await steps.close()
+            await bus.close()
+
+    async def stream(
+        self, start_node: BaseNode[StateT] | None = None, *, state: StateT, **options: Any
+    ) -> AsyncIterator[Event]:
+        """Run, and yield the events as they come; the last is `RunFinished` with the result.
+
+        Takes the arguments of `run`, and raises what it raises, after the last event. Leaving the
+        iteration early (with `contextlib.aclosing`) cancels the run.
+        """
+        buffer = Buffer()
+        run = asyncio.ensure_future(
+            self.run(start_node, state=state, on_event=buffer.put, **options)
+        )
+        run.add_done_callback(lambda _: buffer.close())
+        try:
+            while (event := await buffer.take()) is not None:
+                yield event
+            await run
+        finally:
+            run.cancel()
+            await asyncio.wait([run])
+            if not run.cancelled():
+                run.exception()
+
+    async def run_inside(
+        self, outer: RunContext[Any], state: StateT, *, start_node: Any = None
+    ) -> RunResult[StateT]:
+        """Run as a part of the step that `outer` belongs to; `Subgraph` calls it.
+
+        Addresses, events, usage, seed and clock are the outer run's, and so are the slots unless
+        this graph was given an executor.
+        """
+        context = RunContext(
+            state,
+            execution_id=outer.execution_id,
+            user_id=outer.user_id,
+            deps=outer.deps,
+            address=outer.address,
+            scope=outer.scope,
+        )
+        holder = current_holder.get()
+        slots = None if self.has_own_executor or holder is None else holder.slots
+        return await self._run(
+            start_node, context, slots=slots, prefix=inner_address(outer.address)
+        )
+
+    async def _run(
+        self,
+        start_node: Any,
+        context: RunContext[StateT],
+        *,
+        slots: Slots | None = None,
+        prefix: str = "",
+        gate: Any = None,
+    ) -> RunResult[StateT]:
+        """Run on a copy of what `context` holds."""
+        self._check_state(context.state)
+        node = self._first(start_node)
+        engine = self.executor.engine(context.scope, context.execution_id, slots=slots)
+        reducers = self.executor.metadata_reducers
+        runner = Runner(engine, self.structure, metadata_reducers=reducers, gate=gate)
+        started = engine.time()
+        if not prefix:
+            context.scope.started = started
+        snapshot: Snapshot[StateT] = Snapshot.take(context.state)
+        lazy = engine.isolation is Isolation.LAZY
+        context.state = snapshot.restore_lazily() if lazy else snapshot.restore()
+        context.metadata = Snapshot.take(context.metadata, name="metadata").restore()
+        walk = Walk(Holder(engine.slots), context, snapshot, prefix)
+        engine.tell(RunStarted, prefix, graph=self.name, seed=context.scope.seed)
+        failure: BaseException | None = None
+        result: RunResult[StateT] | None = None
+        try:
+            async with lent_slot(engine.slots):
+                outer = current_holder.get()
+                walk.holder.enter()
+                try:
+                    output = await self._walk(runner, walk, node)
+                except Stopped as stop:
+                    output, walk = stop.output, stop.walk
+                finally:
+                    current_holder.set(outer)
+            elapsed = engine.time() - started
+            final = walk.state.restore() if lazy else walk.ctx.state
+            walk.ctx.state = final
+            result = RunResult(
+                state=final,
+                output=output,
+                context=walk.ctx,
+                blame=walk.blame,
+                usage=context.scope.ledger,
+                votes=runner.votes,
+                discarded=tuple(runner.discarded),
+                elapsed=elapsed,
+                statistics=runner.statistics(elapsed),
+                execution_id=context.execution_id,
+                seed=context.scope.seed,
+            )
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            engine.tell(
+                RunFinished,
+                prefix,
+                elapsed=engine.time() - started,
+                steps=engine.steps,
+                error=failure,
+                result=result,
+            )
+            failure = None  # or the error would refer to itself through this frame
+        return result
+
+    async def _walk(self, runner: Runner, walk: Walk, node: Any) -> Any:
+        seconds = runner.engine.timeouts.run
+        if seconds is None:
+            return await runner.walk(walk, node)
+        deadline = asyncio.timeout(seconds)
+        try:
+            async with deadline:
+                return await runner.walk(walk, node)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+        raise StepTimeoutError(layer="run", seconds=seconds, node=self.name)
+
+    def _first(self, start_node: Any) -> Any:
+        node = self.start if start_node is None else start_node
+        if isinstance(node, type):
+            try:
+                return node()
+            except TypeError as error:
+                raise GraphError(
+                    graph=self.name,
+                    mistakes=[
+                        f"{node.__name__} can't be made without arguments ({error}): give an "
+                        f"instance, `Graph({node.__name__}(...))` or `run({node.__name__}(...))`"
+                    ],
+                ) from error
+        if not isinstance(node, AbstractBaseNode):
+            raise TypeError(f"{node!r} is no node: give an object with a method `run(ctx)`.")
+        return node
+
+    def _check_state(self, state: Any) -> None:
+        from pydantic import BaseModel
+
+        expected = self.state_type
+        if not isinstance(state, BaseModel):
+            raise NotAModelError(type_name=type(state).__name__)
+        if expected is not None and not isinstance(state, expected):
+            raise NotAModelError(type_name=type(state).__name__, expected=f"a {expected.__name__}")
+
+
+def _name_of(start: Any) -> str:
+    return start.__name__ if isinstance(start, type) else node_name(start)

@@ -1,0 +1,111 @@
+"""What a run gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
+
+from lift_sys.core.address import located
+from lift_sys.core.context import RunContext
+from lift_sys.core.node import node_name
+from lift_sys.core.usage import UsageLedger
+from lift_sys.execution.deciders import Vote
+from lift_sys.execution.join import Discarded
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    StateT = TypeVar("StateT", bound=BaseModel)
+else:
+    StateT = TypeVar("StateT")
+
+
+class Blame(Mapping[str, tuple[str, ...]]):
+    """Who wrote what: for every changed path of the state, the steps whose value stands there.
+
+    Keys are paths such as `plan` or `notes['a'].text`; values are steps as `address:node`, several
+    where a reducer combined them or where all wrote the same.
+    """
+
+    __slots__ = ("_writers",)
+
+    def __init__(self) -> None:
+        # Steps are kept as they come and written as text when somebody asks.
+        self._writers: dict[str, tuple[tuple[str, Any], ...]] = {}
+
+    def note(self, paths: Iterable[str], address: str, node: Any) -> None:
+        """The step has written `paths`, over whatever was there."""
+        writer = ((address, node),)
+        for path in paths:
+            self._writers[path] = writer
+
+    def take_over(self, branches: Iterable[Blame]) -> None:
+        """Add what joined branches wrote, in declared order."""
+        joined: dict[str, list[tuple[str, Any]]] = {}
+        for branch in branches:
+            for path, writers in branch._writers.items():
+                joined.setdefault(path, []).extend(writers)
+        for path, steps in joined.items():
+            self._writers[path] = tuple(steps)
+
+    def __getitem__(self, path: str) -> tuple[str, ...]:
+        return tuple(located(address, node_name(node)) for address, node in self._writers[path])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._writers)
+
+    def __len__(self) -> int:
+        return len(self._writers)
+
+    def __repr__(self) -> str:
+        return f"Blame({dict(self)!r})"
+
+
+class RunStatistics(TypedDict):
+    """Counts and seconds of one run.
+
+    `sequential_seconds` is the sum of all steps' own time, and `estimated_speedup` that over the
+    time that the run took.
+    """
+
+    steps: int
+    attempts: int
+    forks: int
+    branches: int
+    failed_branches: int
+    cancelled_branches: int
+    sequential_seconds: float
+    elapsed_seconds: float
+    estimated_speedup: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult(Generic[StateT]):
+    """What a run gives back.
+
+    Attributes:
+        state: The final state; after a `Stop` in a branch, that branch's.
+        output: Data of the `End` (or `Stop`) that ended the run.
+        context: The final context, with metadata and provenance.
+        blame: Which step wrote each changed path.
+        usage: What was spent, by address; failed and cancelled steps included.
+        votes: The votes of every majority, by the address of its fork.
+        discarded: Writes of successful branches that another's context replaced.
+        elapsed: Seconds that the run took.
+        statistics: Counts and times.
+        execution_id: The run.
+        seed: What reproduces `ctx.random`: pass it to `run(seed=...)`.
+    """
+
+    state: StateT
+    output: Any
+    context: RunContext[StateT]
+    blame: Blame
+    usage: UsageLedger
+    votes: Mapping[str, Vote]
+    discarded: tuple[Discarded, ...]
+    elapsed: float
+    statistics: RunStatistics
+    execution_id: str
+    seed: int

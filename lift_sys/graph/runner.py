@@ -1,0 +1,276 @@
+"""Walking a graph: one step after the other, and branches side by side.
+
+A walk hands one context from node to node; a fork gives each branch a context of its own and joins
+them when the strategy is decided. Scheduling is by data flow: a node starts when its walk has
+reached it, and only a join waits for others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lift_sys.core.address import branch_address
+from lift_sys.core.context import BranchResult, RunContext
+from lift_sys.core.node import FunctionNode, node_name
+from lift_sys.core.policies import Isolation
+from lift_sys.core.strategies import AllSuccess, Strategy, as_strategy
+from lift_sys.core.successors import End, Fork, Stop
+from lift_sys.errors import LiftError, SharedWriteError, StepLimitError, at_step
+from lift_sys.execution.deciders import Vote, decider_for
+from lift_sys.execution.group import Group
+from lift_sys.execution.isolation import Base, Ending
+from lift_sys.execution.join import Discarded, check_met, join, joined_context
+from lift_sys.execution.results import NodeResult
+from lift_sys.execution.slots import Holder
+from lift_sys.execution.step import Contract, Engine
+from lift_sys.graph.result import Blame, RunStatistics
+from lift_sys.graph.structure import Structure
+from lift_sys.state.reducers import Reducer
+from lift_sys.state.snapshot import Snapshot
+from lift_sys.state.writes import changed_paths
+
+#: Failures that are the whole run's, not a branch's.
+_FATAL = (StepLimitError, SharedWriteError)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step that has just finished, as `Graph.iter` shows it.
+
+    Attributes:
+        address: Where it stands.
+        node: The node that ran.
+        successor: What it returned; about to run.
+        state: The state as the node left it.
+    """
+
+    address: str
+    node: Any
+    successor: Any
+    state: Any
+
+
+class Stopped(BaseException):
+    """Carries a `Stop` up through all groups, which cancel what runs beside it.
+
+    Not an `Exception`: on its way up nothing may take it for a failure.
+    """
+
+    def __init__(self, output: Any, walk: Walk) -> None:
+        super().__init__()
+        self.output = output
+        self.walk = walk
+
+
+class Walk:
+    """One walk under way: the run's own, or a branch's.
+
+    Attributes:
+        holder: Its slot.
+        ctx: The context that its nodes hand on.
+        state: Snapshot of the context's state after the last step.
+        prefix: Address that its steps' addresses begin with.
+        blame: Who wrote what in it.
+    """
+
+    __slots__ = ("blame", "ctx", "holder", "prefix", "state")
+
+    def __init__(
+        self, holder: Holder, ctx: RunContext[Any], state: Snapshot[Any], prefix: str
+    ) -> None:
+        self.holder = holder
+        self.ctx = ctx
+        self.state = state
+        self.prefix = prefix
+        self.blame = Blame()
+
+
+class Runner:
+    """Runs one structure once."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        structure: Structure,
+        *,
+        metadata_reducers: Mapping[str, Reducer],
+        gate: Callable[[Step], Awaitable[None]] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.structure = structure
+        self.metadata_reducers = metadata_reducers
+        self.gate = gate
+        self.votes: dict[str, Vote] = {}
+        self.discarded: list[Discarded] = []
+        self.counts = {"forks": 0, "branches": 0, "failed": 0, "cancelled": 0}
+        self.attempts = 0
+        self.busy = 0.0
+        self._contracts: dict[Any, Contract] = {}
+
+    async def walk(self, walk: Walk, node: Any) -> Any:
+        """Run `node` and what follows it, up to its `End`; return the data of that.
+
+        Raises:
+            Stopped: A node returned `Stop`.
+            LiftError: A step failed, or a join.
+        """
+        # Local names, and the address written out (core/address.py), because this is every step.
+        engine, holder, contracts = self.engine, walk.holder, self._contracts
+        prefix = "" if walk.prefix[-1:] == ">" else walk.prefix
+        lead = f"{prefix}/" if prefix else walk.prefix
+        step = 0
+        branches: tuple[BranchResult, ...] = ()
+        while True:
+            ctx = walk.ctx
+            ctx.address = address = f"{lead}{step}" if step or not prefix else prefix
+            ctx.attempt = 1
+            ctx.branches = branches
+            ctx._random = None
+            contract = contracts.get(type(node)) or self._contract(node)
+            successor, state, attempts, seconds = await engine.step(
+                holder, node, ctx, walk.state, contract
+            )
+            self.busy += seconds
+            self.attempts += attempts
+            if state is not walk.state:
+                walk.blame.note(changed_paths(walk.state, state), address, node)
+                walk.state = state
+            if self.gate is not None:
+                await self.gate(Step(address, node, successor, ctx.state))
+            branches = ()
+            if isinstance(successor, Fork):
+                branches = await self._fork(walk, address, node, successor)
+                successor = successor.then
+            if isinstance(successor, End):
+                if isinstance(successor, Stop):
+                    raise Stopped(successor.data, walk)
+                return successor.data
+            node = successor
+            step += 1
+
+    def _contract(self, node: Any) -> Contract:
+        spec = self.structure.spec_of(node)
+        kinds = spec.nodes | ({End} if spec.ends else set()) | ({Stop} if spec.stops else set())
+        contract = Contract.of(node, kinds=kinds, admits=spec.admits, declared=spec.allowed)
+        if not isinstance(node, FunctionNode):
+            self._contracts[type(node)] = contract
+        return contract
+
+    async def _fork(
+        self, walk: Walk, address: str, node: Any, fork: Fork[Any, Any]
+    ) -> tuple[BranchResult, ...]:
+        """Run the branches of `fork` and join them into `walk`."""
+        if not fork.nodes:
+            return ()
+        engine = self.engine
+        strategy = _strategy_of(fork)
+        base = Base.of(walk.ctx, walk.state)
+        decider = decider_for(strategy, len(fork.nodes))
+        blames: dict[int, Blame] = {}
+
+        async def run_branch(index: int, holder: Holder) -> NodeResult[Any]:
+            inner = Walk(
+                holder,
+                base.branch(engine.isolation, address=branch_address(address, index)),
+                base.state,
+                branch_address(address, index),
+            )
+            blames[index] = inner.blame
+            return await self._branch(inner, base, fork.nodes[index], index)
+
+        group = Group(
+            engine,
+            base,
+            fork.nodes,
+            run_branch,
+            decider,
+            strategy,
+            address=address,
+            max_concurrent=fork.max_concurrent,
+            timeout=engine.timeouts.group if fork.timeout is None else fork.timeout,
+        )
+        results = await group.run()
+        self.counts["forks"] += 1
+        self.counts["branches"] += len(results)
+        self.counts["failed"] += sum(result.is_failure for result in results)
+        self.counts["cancelled"] += sum(result.is_cancelled for result in results)
+        check_met(decider, results, f" at {at_step(address, node_name(node))}")
+        joined = join(base, results, decider, metadata_reducers=self.metadata_reducers)
+        if joined.vote is not None:
+            self.votes[address] = joined.vote
+        self.discarded += joined.discarded
+        walk.ctx = joined_context(
+            base,
+            joined,
+            writers=[results[index].label for index in joined.taken],
+            lazy=engine.isolation is Isolation.LAZY,
+        )
+        walk.state = joined.state
+        walk.blame.take_over([blames[index] for index in joined.taken])
+        return tuple(
+            BranchResult(
+                result.address,
+                node_name(result.node),
+                result.output,
+                result.error,
+                result.execution_time_ms / 1000,
+            )
+            for result in results
+        )
+
+    async def _branch(self, walk: Walk, base: Base, node: Any, index: int) -> NodeResult[Any]:
+        walk.holder.enter()
+        started = self.engine.time()
+        error: LiftError | None = None
+        output: Any = None
+        ending: Ending | None = None
+        try:
+            output = await self.walk(walk, node)
+            ending = Ending.of(walk.ctx, base, walk.state)
+        except _FATAL:
+            raise
+        except LiftError as failure:
+            error = failure
+        return NodeResult(
+            node=node,
+            context=walk.ctx,
+            next_node=None if error else End(output),
+            error=error,
+            execution_time_ms=(self.engine.time() - started) * 1000,
+            address=walk.prefix,
+            attempts=walk.ctx.attempt,
+            index=index,
+            _base=base,
+            _ending=ending,
+        )
+
+    def statistics(self, elapsed: float) -> RunStatistics:
+        """Counts and times so far."""
+        return RunStatistics(
+            steps=self.engine.steps,
+            attempts=self.attempts,
+            forks=self.counts["forks"],
+            branches=self.counts["branches"],
+            failed_branches=self.counts["failed"],
+            cancelled_branches=self.counts["cancelled"],
+            sequential_seconds=self.busy,
+            elapsed_seconds=elapsed,
+            estimated_speedup=self.busy / elapsed if elapsed > 0 else 1.0,
+        )
+
+
+def _strategy_of(fork: Fork[Any, Any]) -> Strategy:
+    """The fork's strategy with its own overrides."""
+    strategy = as_strategy(fork.strategy)
+    if fork.accept is not None:
+        strategy = replace(strategy, accept=fork.accept)
+    if fork.fail_fast is not None:
+        if not isinstance(strategy, AllSuccess):
+            raise TypeError(
+                f"fail_fast belongs to ALL_SUCCESS; {type(strategy).__name__} decides by itself "
+                f"when to stop. Leave it out of this Fork."
+            )
+        strategy = replace(strategy, fail_fast=fork.fail_fast)
+    return strategy

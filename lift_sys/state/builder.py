@@ -1,0 +1,72 @@
+"""Choosing the part that shows a live value.
+
+Before editing: a wrong choice here breaks isolation silently; `tests/state/test_snapshot.py`
+compares every kind with `copy.deepcopy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lift_sys.state.atomic import ListPart, OpaquePart, SetPart, TuplePart
+from lift_sys.state.keyed import DICTS, DictPart, ModelPart
+from lift_sys.state.parts import Node, Part
+from lift_sys.state.shapes import ATOMIC, is_leaf_type, shape_of
+
+
+_CONTAINERS = DICTS | {list, set, frozenset, tuple}
+
+
+class Builder:
+    """Turns live values into parts, once for each object however often it is met.
+
+    Attributes:
+        aliased: Some container was met twice: it is shared by two places, or part of a cycle.
+        opaque: Some value is of a kind that only `copy.deepcopy` understands.
+        seen: Ids of the live containers that were compared with a part, see `refresh`.
+    """
+
+    __slots__ = ("aliased", "memo", "opaque", "seen")
+
+    def __init__(self) -> None:
+        self.memo: dict[int, Part] = {}
+        self.seen: list[int] = []
+        self.aliased = False
+        self.opaque = False
+
+    def part(self, value: Any) -> Node:
+        """The leaf or part that shows `value`."""
+        kind = type(value)
+        if kind in ATOMIC or (kind not in _CONTAINERS and is_leaf_type(kind)):
+            return value
+        if (known := self.memo.get(id(value))) is not None:
+            self.aliased = True
+            return known
+        if kind is list:
+            return ListPart.build(value, self)
+        if kind in DICTS:
+            return DictPart.build(value, self)
+        if (shape := shape_of(kind)) is not None:
+            return ModelPart.build(value, shape, self)
+        if kind is tuple or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
+            return TuplePart.build(value, self)
+        if kind is set or kind is frozenset:
+            return SetPart.build(value, self)
+        return OpaquePart.build(value, self)
+
+    def met_twice(self) -> bool:
+        """Whether a container stands in two places of what was walked."""
+        walked = len(self.seen) + len(self.memo)
+        return self.aliased or len({*self.seen, *self.memo}) != walked
+
+    def fill(self, values: Any, items: Iterable[tuple[Any, Any]]) -> tuple[Any, ...]:
+        """Replace what is mutable in `values` by parts; return the keys that now hold parts."""
+        children = []
+        for key, value in items:
+            if type(value) not in ATOMIC:
+                part = self.part(value)
+                if part is not value:
+                    values[key] = part
+                    children.append(key)
+        return tuple(children)

@@ -1,0 +1,251 @@
+"""Parts that merge by path: pydantic models and dicts."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable, Set
+from operator import is_
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from lift_sys.state import canonical
+from lift_sys.state.atomic import OpaquePart
+from lift_sys.state.parts import MISSING, Node, Part, encoding_of, parts_among, update
+from lift_sys.state.paths import Key
+from lift_sys.state.shapes import ATOMIC, Shape
+
+if TYPE_CHECKING:
+    from lift_sys.state.builder import Builder
+
+#: The kinds of dict that are known.
+DICTS = frozenset({dict, defaultdict, OrderedDict, Counter})
+
+# The slots of a pydantic model, by their descriptors: a state may override `__setattr__`, and a
+# lazy state (lazy.py) overrides `__dict__`; both have to be passed by here.
+_new = object.__new__
+_set_dict = BaseModel.__dict__["__dict__"].__set__
+_set_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+_set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
+_set_private = BaseModel.__dict__["__pydantic_private__"].__set__
+
+
+class ModelPart(Part):
+    """A pydantic model: fields, extras and private attributes, in one namespace."""
+
+    __slots__ = ("fields_set", "shape")
+
+    fields_set: frozenset[str]
+    shape: Shape
+
+    @classmethod
+    def build(cls, model: Any, shape: Shape, builder: Builder) -> ModelPart:
+        """Show `model`."""
+        part = cls(type(model))
+        builder.memo[id(model)] = part
+        part.shape = shape
+        fields_set = model.__pydantic_fields_set__
+        part.fields_set = shape.fields if fields_set == shape.fields else frozenset(fields_set)
+        attributes = shape.attributes(model)
+        part.values = attributes.copy()
+        part.children = builder.fill(part.values, attributes.items())
+        return part
+
+    def step(self, key: Any) -> str | Key:
+        """Attributes are reached by name."""
+        name: str = key
+        return name
+
+    def having(
+        self,
+        values: dict[str, Node],
+        fields_set: Set[str],
+        changed: dict[str, Node] | None = None,
+    ) -> ModelPart:
+        """A model of the same class with other values; `changed`, if only those are others."""
+        part = ModelPart(self.cls)
+        part.shape, part.values = self.shape, values
+        same_set = fields_set == self.fields_set
+        part.fields_set = self.fields_set if same_set else frozenset(fields_set)
+        if changed is not None and all(
+            [isinstance(node, Part) is (name in self.children) for name, node in changed.items()]
+        ):
+            part.children = self.children
+        else:
+            part.children = parts_among(values.items())
+        return part
+
+    def _encode(self) -> bytes:
+        items = [(name, encoding_of(value)) for name, value in self.values.items()]
+        return canonical.digest_model(canonical.type_name(self.cls), items)
+
+    def restore(self, memo: dict[int, Any] | None) -> Any:
+        if memo is not None and (known := memo.get(id(self))) is not None:
+            return known
+        model: Any = _new(self.cls)
+        if memo is not None:
+            memo[id(self)] = model
+        values = self.values.copy()
+        for name in self.children:
+            values[name] = values[name].restore(memo)
+        if self.shape.plain:  # `equip` written out: this runs for every model of every copy
+            _set_dict(model, values)
+            _set_fields_set(model, set(self.fields_set))
+            _set_extra(model, None)
+            _set_private(model, None)
+        else:
+            self.equip(model, values)
+        return model
+
+    def equip(self, model: Any, values: dict[str, Any]) -> None:
+        """Give a bare instance its attributes; `values` is taken over."""
+        extra, private = self.shape.split(values)
+        _set_dict(model, values)
+        _set_fields_set(model, set(self.fields_set))
+        _set_extra(model, extra)
+        _set_private(model, private)
+
+    def refresh(self, live: Any, walk: Builder) -> Node:
+        kind = type(live)
+        if kind is not self.cls:
+            if getattr(kind, "__lift_origin__", None) is not self.cls:
+                return walk.part(live)
+            return self._refresh_lazy(live, walk)
+        walk.seen.append(id(live))
+        values = self.values
+        now = self.shape.attributes(live)
+        changed: dict[str, Node] | None = None
+        same_shape = len(now) == len(values)
+        for name, old in values.items():
+            value = now.get(name, MISSING)
+            if value is old:
+                continue
+            if value is MISSING:
+                same_shape = False
+                continue
+            new = old.refresh(value, walk) if isinstance(old, Part) else update(old, value, walk)
+            if new is not old:
+                if changed is None:
+                    changed = {}
+                changed[name] = new
+        if same_shape:
+            if changed is None:
+                return self
+            return self.having(values | changed, live.__pydantic_fields_set__, changed)
+        known = values if changed is None else values | changed
+        fresh = {
+            name: known[name] if name in known else walk.part(value) for name, value in now.items()
+        }
+        return self.having(fresh, live.__pydantic_fields_set__)
+
+    def refresh_leaves(self, live: Any) -> ModelPart | None:
+        """As `refresh` for a model that holds no part; None if `live` is not as simple as that.
+
+        Leaves can't be shared or cyclic, so that nothing has to be remembered on the way.
+        """
+        shape = self.shape
+        if type(live) is not self.cls or not shape.plain:
+            return None
+        now = shape.attributes(live)
+        values = self.values
+        if len(now) != len(values):
+            return None
+        changed = None
+        for name, old in values.items():
+            value = now.get(name, MISSING)
+            if value is old:
+                continue
+            if type(value) not in ATOMIC:
+                return None
+            if not canonical.same(old, value):
+                changed = {name: value} if changed is None else changed | {name: value}
+        if changed is None:
+            return self
+        part = ModelPart(self.cls)
+        part.shape, part.children, part.values = shape, (), values | changed
+        fields_set = live.__pydantic_fields_set__
+        same_set = fields_set == self.fields_set
+        part.fields_set = self.fields_set if same_set else frozenset(fields_set)
+        return part
+
+    def _refresh_lazy(self, live: Any, walk: Builder) -> Node:
+        """As `refresh` for a lazy state, in which what is absent was never touched."""
+        walk.seen.append(id(live))
+        now = self.shape.attributes(live)
+        fresh = {name: old for name, old in self.values.items() if name not in live.__lift_deleted__}
+        for name, value in now.items():
+            old = self.values.get(name, MISSING)
+            if value is not old:
+                fresh[name] = walk.part(value) if old is MISSING else update(old, value, walk)
+        if len(fresh) == len(self.values) and all(map(is_, fresh.values(), self.values.values())):
+            return self
+        return self.having(fresh, live.__pydantic_fields_set__)
+
+
+class DictPart(Part):
+    """A dict, or one of the standard library's kinds of it."""
+
+    __slots__ = ("factory",)
+
+    factory: Callable[[], Any] | None
+
+    @classmethod
+    def build(cls, mapping: Any, builder: Builder) -> Part:
+        """Show `mapping`; opaque if a key is mutable somewhere inside."""
+        if not all(builder.part(key) is key for key in mapping if type(key) not in ATOMIC):
+            return OpaquePart.build(mapping, builder)
+        part = cls(type(mapping))
+        builder.memo[id(mapping)] = part
+        part.factory = getattr(mapping, "default_factory", None)
+        part.values = dict(mapping)
+        part.children = builder.fill(part.values, mapping.items())
+        return part
+
+    def having(self, values: dict[Any, Node]) -> DictPart:
+        """A dict of the same kind with other values."""
+        part = DictPart(self.cls)
+        part.factory, part.values = self.factory, values
+        part.children = parts_among(values.items())
+        return part
+
+    def _encode(self) -> bytes:
+        items = [(encoding_of(key), encoding_of(value)) for key, value in self.values.items()]
+        if self.cls is OrderedDict:  # its equality, and so its value, follows the order
+            pairs = [canonical.digest_sequence("item", pair) for pair in items]
+            return canonical.digest_sequence(canonical.type_name(self.cls), pairs)
+        return canonical.digest_mapping(canonical.type_name(self.cls), items)
+
+    def restore(self, memo: dict[int, Any] | None) -> Any:
+        if memo is not None and (known := memo.get(id(self))) is not None:
+            return known
+        mapping = defaultdict(self.factory) if self.cls is defaultdict else self.cls()
+        if memo is not None:
+            memo[id(self)] = mapping
+        dict.update(mapping, self.values)
+        for key in self.children:
+            mapping[key] = mapping[key].restore(memo)
+        return mapping
+
+    def refresh(self, live: Any, walk: Builder) -> Node:
+        if type(live) is not self.cls or getattr(live, "default_factory", None) != self.factory:
+            return walk.part(live)
+        walk.seen.append(id(live))
+        fresh: dict[Any, Node] | None = None
+        old_values = self.values
+        for key, value in live.items():
+            old = old_values.get(key, MISSING)
+            if value is old:
+                continue
+            new = walk.part(value) if old is MISSING else update(old, value, walk)
+            if new is not old:
+                fresh = {} if fresh is None else fresh
+                fresh[key] = new
+        if fresh is None and len(live) == len(old_values) and self._same_order(live):
+            return self
+        fresh = fresh or {}
+        if not all(walk.part(key) is key for key in fresh if type(key) not in ATOMIC):
+            walk.opaque = True
+        return self.having({key: fresh.get(key, old_values.get(key)) for key in live})
+
+    def _same_order(self, live: Any) -> bool:
+        return self.cls is not OrderedDict or all(map(is_, live, self.values))

@@ -1,0 +1,122 @@
+"""Lazy states: a field is copied out of the snapshot when it is first touched.
+
+A lazy state is an instance of a subclass of the user's model, with an empty `__dict__` and a
+reference to the snapshot's root. Reading a field, or assigning one, fills in just that field; any
+look at `__dict__` itself (`model_dump`, `==`, `repr`, pickling, pydantic-core) fills in all of
+them, because the subclass answers that attribute with a property. Since the snapshot can't be
+changed by anybody, what is copied late is what would have been copied early.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABCMeta
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from lift_sys.state.keyed import ModelPart
+from lift_sys.state.parts import Part
+
+_new = object.__new__
+raw_dict = BaseModel.__dict__["__dict__"].__get__
+_set_raw_dict = BaseModel.__dict__["__dict__"].__set__
+# Pydantic's own `__setattr__` looks into `__dict__`; a plain field needs none of what it does.
+_PLAIN_SETATTR = BaseModel.__setattr__
+_SLOTS = ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+
+
+def lazy_copy(part: ModelPart) -> Any:
+    """A lazy state that shows `part`; extras and private attributes are copied at once."""
+    state = _new(_lazy_class(part.cls))
+    values = {
+        name: value.restore(None) if isinstance(value, Part) else value
+        for name, value in part.values.items()
+        if name not in part.shape.fields
+    }
+    part.equip(state, values)
+    object.__setattr__(state, "__lift_part__", part)
+    object.__setattr__(state, "__lift_deleted__", frozenset())
+    return state
+
+
+def plain_state(state: Any) -> Any:
+    """A shallow copy of a lazy state as an instance of the user's own class."""
+    shell = _new(type(state).__lift_origin__)
+    _set_raw_dict(shell, _fill_all(state).copy())
+    for slot in _SLOTS:
+        object.__setattr__(shell, slot, getattr(state, slot))
+    return shell
+
+
+def _fill(state: Any, name: str) -> Any:
+    value = state.__lift_part__.values[name]
+    if isinstance(value, Part):
+        value = value.restore(None)
+    raw_dict(state)[name] = value
+    return value
+
+
+def _fill_all(state: Any) -> dict[str, Any]:
+    present: dict[str, Any] = raw_dict(state)
+    part: ModelPart = state.__lift_part__
+    deleted = state.__lift_deleted__
+    if len(present) < len(part.values):
+        for name in part.values:
+            if name not in present and name in part.shape.fields and name not in deleted:
+                _fill(state, name)
+    return present
+
+
+@lru_cache(maxsize=512)
+def _lazy_class(origin: type[BaseModel]) -> type[BaseModel]:
+    plain_setattr = origin.__setattr__ is _PLAIN_SETATTR and not (
+        origin.model_config.get("validate_assignment") or origin.model_config.get("frozen")
+    )
+    fields = frozenset(origin.__pydantic_fields__)
+    super_getattr = getattr(origin, "__getattr__")  # noqa: B009  pydantic hides it from checkers
+
+    def __getattr__(self: Any, name: str) -> Any:
+        if name in self.__lift_part__.values and name not in self.__lift_deleted__:
+            if name in fields:
+                return _fill(self, name)
+        return super_getattr(self, name)
+
+    def __setattr__(self: Any, name: str, value: Any) -> None:
+        if plain_setattr and name in fields:
+            raw_dict(self)[name] = value
+            self.__pydantic_fields_set__.add(name)
+        else:
+            _fill_all(self)
+            origin.__setattr__(self, name, value)
+
+    def __delattr__(self: Any, name: str) -> None:
+        _fill_all(self)
+        origin.__delattr__(self, name)
+        if name in fields:
+            object.__setattr__(self, "__lift_deleted__", self.__lift_deleted__ | {name})
+
+    # Not through pydantic's metaclass `__new__`, which would build a second schema: everything
+    # that it made for `origin` is inherited.
+    return ABCMeta.__new__(
+        type(origin),
+        origin.__name__,
+        (origin,),
+        {
+            "__module__": origin.__module__,
+            "__qualname__": origin.__qualname__,
+            "__doc__": origin.__doc__,
+            "__slots__": ("__lift_part__", "__lift_deleted__"),
+            "__lift_origin__": origin,
+            "__dict__": property(_fill_all, _set_raw_dict),
+            "__class__": property(lambda self: origin),
+            "__getattr__": __getattr__,
+            "__setattr__": __setattr__,
+            "__delattr__": __delattr__,
+            # Copies and pickles are of the user's class.
+            "__copy__": lambda self: copy.copy(plain_state(self)),
+            "__deepcopy__": lambda self, memo=None: copy.deepcopy(plain_state(self), memo),
+            "__reduce_ex__": lambda self, protocol: plain_state(self).__reduce_ex__(protocol),
+        },
+    )

@@ -1,0 +1,189 @@
+"""Three-way merge: what each branch changed, combined on top of what all started from.
+
+It works on snapshots, so it looks only at what changed, copies nothing, and never sees the order
+in which branches finished: branches are combined in the order given, the declared one. Where two
+branches disagree and no reducer decides, it raises; it never drops a write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, TypeVar
+
+from lift_sys.errors import MergeConflictError, ReducerError
+from lift_sys.state.atomic import ListPart
+from lift_sys.state.keyed import DictPart, ModelPart
+from lift_sys.state.parts import MISSING, Node, Part, equal
+from lift_sys.state.paths import Path, path_text
+from lift_sys.state.reducers import Append, ConflictingValuesError, Reducer, reducers_of
+from lift_sys.state.snapshot import Snapshot
+from lift_sys.state.writes import appended
+
+ValueT = TypeVar("ValueT")
+
+_LONGEST_VALUE = 80  # characters of a value in a message
+
+
+def merge(
+    base: Snapshot[ValueT],
+    branches: Sequence[Snapshot[ValueT]],
+    *,
+    labels: Sequence[str],
+    name: str = "",
+    reducers: Mapping[str, Reducer] | None = None,
+) -> Snapshot[ValueT]:
+    """Combine what `branches` changed of `base`, path by path.
+
+    A path that no branch changed keeps its value; one that a single branch changed, or that all
+    set to equal values, takes the new value; a field with a reducer is reduced over the branches
+    that changed it. Models and dicts merge by path; lists, tuples and sets are atomic.
+
+    Args:
+        base: What all branches started from.
+        branches: What each of them ended with, in declared order; may be empty.
+        labels: Name of each branch (`address:node`), same length; used in errors only.
+        name: What stands in front of every path in an error, such as "metadata".
+        reducers: Reducers by key of the root, for a dict; a model declares its own.
+
+    Raises:
+        MergeConflictError: Two branches set a path to unequal values.
+        ReducerError: A reducer raised.
+        ValueError: `branches` and `labels` differ in length.
+    """
+    changed = [
+        (label, branch.root)
+        for label, branch in zip(labels, branches, strict=True)
+        if branch.root is not base.root
+    ]
+    simple = base.simple and all(branch.simple for branch in branches)
+    if not changed:
+        return base
+    root = _Merger(name, reducers or {}, exact=simple).node((), base.root, changed, None)
+    return base if root is base.root else Snapshot(root, simple=simple)
+
+
+class _Merger:
+    def __init__(self, name: str, reducers: Mapping[str, Reducer], *, exact: bool) -> None:
+        self.name = name
+        self.reducers = reducers
+        # Snapshots of simple states share every part that is equal (`Part.refresh`), so that a
+        # part that is another one differs; of others they may not.
+        self.exact = exact
+
+    def node(
+        self, path: Path, base: Node, changed: list[tuple[str, Node]], reducer: Reducer | None
+    ) -> Node:
+        """The joined value at `path`, where the branches in `changed` hold another than `base`."""
+        if not self.exact:
+            changed = [(label, node) for label, node in changed if not _equal(node, base)]
+            if not changed:
+                return base
+        if reducer is not None:
+            return self.reduce(path, base, changed, reducer)
+        if isinstance(base, (ModelPart, DictPart)) and all(
+            type(node) is type(base) and node.cls is base.cls for _, node in changed
+        ):
+            return self.inside(path, base, changed)
+        first_label, first = changed[0]
+        for label, node in changed[1:]:
+            if not _equal(first, node):
+                self.conflict(path, (first_label, label), (first, node))
+        return first
+
+    def inside(
+        self, path: Path, base: ModelPart | DictPart, changed: list[tuple[str, Node]]
+    ) -> Node:
+        """Merge the attributes of a model, or the keys of a dict."""
+        by_key: dict[Any, list[tuple[str, Node]]] = {}
+        before = base.values
+        for label, node in changed:
+            after = node.values
+            for key, value in after.items():
+                if value is not before.get(key, MISSING):
+                    by_key.setdefault(key, []).append((label, value))
+            if len(after) < len(before) or not before.keys() <= after.keys():
+                for key in before.keys() - after.keys():
+                    by_key.setdefault(key, []).append((label, MISSING))
+        own = reducers_of(base.cls) if isinstance(base, ModelPart) else self.own_reducers(path)
+        values = dict(before)
+        for key, candidates in by_key.items():
+            joined = self.node(
+                (*path, base.step(key)), before.get(key, MISSING), candidates, own.get(key)
+            )
+            if joined is MISSING:
+                values.pop(key, None)
+            else:
+                values[key] = joined
+        if isinstance(base, DictPart):
+            return base.having(values)
+        return base.having(values, base.fields_set.union(*(n.fields_set for _, n in changed)))
+
+    def own_reducers(self, path: Path) -> Mapping[str, Reducer]:
+        return {} if path else self.reducers
+
+    def reduce(
+        self, path: Path, base: Node, changed: list[tuple[str, Node]], reducer: Reducer
+    ) -> Node:
+        """Let the reducer decide over the full values of the branches that changed the field."""
+        if type(reducer) is Append and (joined := self.append(base, changed)) is not None:
+            return joined
+        text = path_text(path, root=self.name)
+        labels = [label for label, _ in changed]
+        for label, node in changed:
+            if node is MISSING:
+                raise ReducerError(
+                    path=text, reducer=repr(reducer), branches=[label], reason="it was deleted"
+                )
+        try:
+            value = reducer(
+                None if base is MISSING else _live(base), [_live(node) for _, node in changed]
+            )
+        except ConflictingValuesError as error:
+            one, two = error.positions
+            reason = f"{type(reducer).__name__}: {error.reason}"
+            self.conflict(
+                path, (labels[one], labels[two]), (changed[one][1], changed[two][1]), reason
+            )
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise ReducerError(
+                path=text, reducer=repr(reducer), branches=labels, reason=reason
+            ) from error
+        return Snapshot.take(value, name=text).root
+
+    def append(self, base: Node, changed: list[tuple[str, Node]]) -> Node | None:
+        """`Append` without copying what was there before; None if it does not apply."""
+        if not isinstance(base, ListPart):
+            return None
+        values = list(base.values)
+        for _, node in changed:
+            tail = appended(base, node) if isinstance(node, ListPart) else None
+            if tail is None:
+                return None
+            values += tail
+        return ListPart.having(values)
+
+    def conflict(
+        self, path: Path, labels: tuple[str, str], nodes: tuple[Node, Node], reason: str = ""
+    ) -> NoReturn:
+        one, two = (_short(node) for node in nodes)
+        raise MergeConflictError(
+            path=path_text(path, root=self.name), branches=labels, values=(one, two), reason=reason
+        )
+
+
+def _equal(left: Node, right: Node) -> bool:
+    if left is MISSING or right is MISSING:
+        return left is right
+    return equal(left, right)
+
+
+def _live(node: Node) -> Any:
+    return node.restore({}) if isinstance(node, Part) else node
+
+
+def _short(node: Node) -> str:
+    if node is MISSING:
+        return "(deleted)"
+    text = repr(_live(node))
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"

@@ -1,0 +1,120 @@
+"""The parts of a snapshot: an immutable picture of a value, container by container.
+
+A value that can't change (a str, a date, a tuple of ints) is a *leaf* and stands for itself;
+everything else becomes a `Part`. Leaves are shared with the live value, so a comparison knows an
+unchanged leaf by identity, and a fresh copy costs what is mutable, not what is large.
+
+Parts know how to `restore` a fresh live value and to `refresh` themselves against a live value:
+`refresh` returns the very same part if nothing changed, so that two snapshots of one walk share
+all that they agree on. The kinds of parts are in keyed.py (merged by path) and atomic.py (merged
+as a whole); builder.py chooses between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from lift_sys.state import canonical
+from lift_sys.state.paths import Key
+
+if TYPE_CHECKING:
+    from lift_sys.state.builder import Builder
+
+#: A leaf, or a `Part`.
+Node: TypeAlias = Any
+
+MISSING: Any = object()
+_OPEN = b"being encoded"
+
+
+class _CycleError(Exception):
+    """A part was met again while it was being encoded."""
+
+
+class Part:
+    """A container of a snapshot; immutable once it is built."""
+
+    __slots__ = ("_encoding", "children", "cls", "values")
+
+    cls: type
+    values: Any
+    #: Keys (or indices) in `values` that hold parts; the others hold leaves.
+    children: tuple[Any, ...]
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+        self._encoding: bytes | None = None
+
+    @property
+    def encoding(self) -> bytes:
+        """The canonical encoding; computed once."""
+        try:
+            return self.merkle()
+        except _CycleError:
+            self._encoding = canonical.encode_child(self.restore({}), "state")
+            return self._encoding
+
+    def merkle(self) -> bytes:
+        """The encoding out of the encodings of the parts inside.
+
+        Raises:
+            _CycleError: This part contains itself; only the whole has an encoding then.
+        """
+        if self._encoding is None:
+            self._encoding = _OPEN
+            try:
+                self._encoding = self._encode()
+            except BaseException:
+                self._encoding = None
+                raise
+        elif self._encoding is _OPEN:
+            raise _CycleError
+        return self._encoding
+
+    def step(self, key: Any) -> str | Key:
+        """The step of a path that leads to the child at `key`."""
+        return Key(key)
+
+    if TYPE_CHECKING:
+
+        def _encode(self) -> bytes:
+            """The canonical encoding, from `encoding_of` what is inside."""
+
+        def restore(self, memo: dict[int, Any] | None) -> Any:
+            """Build a fresh live value. `memo` keeps aliases; None where there are none."""
+
+        def refresh(self, live: Any, walk: Builder) -> Node:
+            """This part if `live` is still what it shows, or else one sharing what it can."""
+
+
+def encoding_of(node: Node) -> bytes:
+    """The canonical encoding of a leaf or part inside a part."""
+    if isinstance(node, Part):
+        return node.merkle()
+    encoding = canonical.encode_leaf(node)
+    return canonical.encode_child(node, "state") if encoding is None else encoding
+
+
+def equal(left: Node, right: Node) -> bool:
+    """Whether two leaves or parts show equal values."""
+    if left is right:
+        return True
+    if isinstance(left, Part):
+        return isinstance(right, Part) and left.encoding == right.encoding
+    return not isinstance(right, Part) and canonical.same(left, right)
+
+
+def parts_among(items: Iterable[tuple[Any, Node]]) -> tuple[Any, ...]:
+    """The keys under which parts stand, not leaves."""
+    return tuple([key for key, value in items if isinstance(value, Part)])
+
+
+def update(old: Node, live: Any, walk: Builder) -> Node:
+    """`old` if `live` still equals it, or else a new leaf or part."""
+    if isinstance(old, Part):
+        return old.refresh(live, walk)
+    if live is old:
+        return old
+    part = walk.part(live)
+    return old if not isinstance(part, Part) and canonical.same(old, part) else part

@@ -1,0 +1,143 @@
+"""What changed between two snapshots: a write set, small when the change is small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from lift_sys.state.atomic import ListPart
+from lift_sys.state.keyed import DictPart, ModelPart
+from lift_sys.state.parts import MISSING, Node, Part, equal
+from lift_sys.state.paths import Key, Path, path_text
+from lift_sys.state.snapshot import Snapshot
+
+
+class Set(NamedTuple):
+    """The value at `path` is now `node`."""
+
+    path: Path
+    node: Node
+
+    @property
+    def value(self) -> Any:
+        """A fresh copy of the value."""
+        return _live(self.node)
+
+
+class Delete(NamedTuple):
+    """There is nothing at `path` any more."""
+
+    path: Path
+
+
+class Append(NamedTuple):
+    """The list at `path` got these items at its end."""
+
+    path: Path
+    tail: tuple[Node, ...]
+
+    @property
+    def value(self) -> list[Any]:
+        """Fresh copies of the new items."""
+        return [_live(node) for node in self.tail]
+
+
+Operation: TypeAlias = Set | Delete | Append
+
+
+def _live(node: Node) -> Any:
+    return node.restore({}) if isinstance(node, Part) else node
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSet:
+    """Operations that lead from one state to a later one."""
+
+    operations: tuple[Operation, ...]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where it writes, as text, in the order of the fields."""
+        return tuple(path_text(operation.path) for operation in self.operations)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The state's own attributes that it touches; empty text if it replaces the whole."""
+        return frozenset(
+            str(operation.path[0]) if operation.path else "" for operation in self.operations
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.operations)
+
+    def __repr__(self) -> str:
+        return f"WriteSet({', '.join(self.paths)})"
+
+
+NOTHING = WriteSet(())
+
+
+def changes(old: Snapshot[Any], new: Snapshot[Any]) -> WriteSet:
+    """What leads from `old` to `new`; equal values are no change."""
+    if old is new or old.root is new.root:
+        return NOTHING
+    return WriteSet(tuple(_differences(old.root, new.root, (), set())))
+
+
+def changed_paths(old: Snapshot[Any], new: Snapshot[Any]) -> tuple[str, ...]:
+    """Where `new` differs from `old`, as text: `changes(old, new).paths`, for the hot path."""
+    before, after = old.root, new.root
+    if before is after:
+        return ()
+    if new.simple and old.simple and isinstance(before, ModelPart) and not after.children:
+        known = before.values
+        if not before.children and len(known) == len(after.values):
+            return tuple(
+                [name for name, node in after.values.items() if node is not known.get(name, MISSING)]
+            )
+    return changes(old, new).paths
+
+
+def _differences(
+    old: Node, new: Node, path: Path, open_pairs: set[tuple[int, int]]
+) -> Iterator[Operation]:
+    if old is new:
+        return
+    if isinstance(old, (ModelPart, DictPart)) and type(old) is type(new) and old.cls is new.cls:
+        pair = (id(old), id(new))
+        if pair in open_pairs:
+            return  # a cycle: this pair is being compared further up
+        open_pairs.add(pair)
+        for key, before in old.values.items():
+            after = new.values.get(key, MISSING)
+            if after is before:
+                continue
+            step = (*path, old.step(key))
+            if after is MISSING:
+                yield Delete(step)
+            else:
+                yield from _differences(before, after, step, open_pairs)
+        for key, after in new.values.items():
+            if key not in old.values:
+                yield Set((*path, old.step(key)), after)
+        open_pairs.discard(pair)
+    elif isinstance(old, ListPart) and isinstance(new, ListPart):
+        if (tail := appended(old, new)) is not None:
+            if tail:
+                yield Append(path, tail)
+        else:
+            yield Set(path, new)
+    elif not equal(old, new):
+        yield Set(path, new)
+
+
+def appended(old: ListPart, new: ListPart) -> tuple[Node, ...] | None:
+    """The items that `new` has after those of `old`, or None if `old` is not its beginning."""
+    length = len(old.values)
+    if len(new.values) < length or not all(map(equal, old.values, new.values)):
+        return None
+    return tuple(new.values[length:])
+
+
+__all__ = ["NOTHING", "Append", "Delete", "Key", "Operation", "Set", "WriteSet", "changes"]
