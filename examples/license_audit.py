@@ -2,9 +2,10 @@
 
     python examples/license_audit.py [PACKAGES]
 
-The graph is `lift_sys/demo/license_audit.py` (it ships with the package, for `lift demo`): a branch
+The graph is `lift_sys/demo/license_audit.py` (it ships with the package, for `lift demo`), its nodes
+are those of `lift_sys.llm`: a branch
 per package, in it a vote of three differently prompted nodes, joined by MAJORITY, beside a node
-that says what the package is for. No network and no key; about a minute for 10 packages.
+that says what the package is for. No network and no key; under a minute for 12 packages.
 """
 
 import asyncio
@@ -16,8 +17,8 @@ from lift_sys.observe import ProgressObserver
 
 
 def main() -> None:
-    """Audit as many packages as the first argument says, 10 by default."""
-    limit = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    """Audit as many packages as the first argument says, 12 by default."""
+    limit = int(sys.argv[1]) if len(sys.argv) > 1 else 12
     with ProgressObserver() as progress:
         report = asyncio.run(audit_installed(limit, on_event=progress))
     print_report(report, sys.stdout)

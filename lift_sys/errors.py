@@ -103,6 +103,12 @@ def at_step(address: str, node: str) -> str:
     return f"step {address} ({node})" if address else f"node {node}"
 
 
+def _at_step(address: str, node: str) -> str:
+    """As `at_step`, at the beginning of a sentence."""
+    text = at_step(address, node)
+    return text[0].upper() + text[1:]
+
+
 # --- the graph ---------------------------------------------------------------------------------
 
 
@@ -142,7 +148,7 @@ class NodeError(RunError):
         tries = "" if attempt == 1 else f" in attempt {attempt}"
         text = str(error) or "no message"
         super().__init__(
-            f"{at_step(address, node).capitalize()} failed{tries} after {elapsed:.3g} s: "
+            f"{_at_step(address, node)} failed{tries} after {elapsed:.3g} s: "
             f"{type(error).__name__}: {text}"
         )
         self.__cause__ = error
@@ -191,7 +197,7 @@ class UndeclaredSuccessorError(RunError, TypeError):
             else f"Add it to the return annotation of `{node}.run`, or return one of these."
         )
         super().__init__(
-            f"{at_step(address, node).capitalize()} returned {returned}, "
+            f"{_at_step(address, node)} returned {returned}, "
             f"but its annotation allows {allowed}. {hint}"
         )
 
@@ -202,7 +208,7 @@ class UndeclaredWriteError(RunError):
     def __init__(self, *, address: str, node: str, path: str, declared: Sequence[str]) -> None:
         self.address, self.node, self.path, self.declared = address, node, path, tuple(declared)
         super().__init__(
-            f"{at_step(address, node).capitalize()} changed `{path}`, "
+            f"{_at_step(address, node)} changed `{path}`, "
             f"but declares writes = {self.declared!r}. Add the field there, or leave it alone."
         )
 
@@ -213,7 +219,7 @@ class SelfCancelledError(RunError):
     def __init__(self, *, address: str, node: str) -> None:
         self.address, self.node = address, node
         super().__init__(
-            f"{at_step(address, node).capitalize()} raised CancelledError by itself, or awaited "
+            f"{_at_step(address, node)} raised CancelledError by itself, or awaited "
             f"something that had been cancelled; the run was not."
         )
 

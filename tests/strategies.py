@@ -2,13 +2,13 @@
 
 `values()` draws from a small domain on purpose: two draws are often equal, or differ in nothing but
 a type, which is where comparing, copying and merging go wrong. `wide_values()` draws from all of
-each type. `graphs()` draws values that share containers and contain themselves.
+each type. `graphs()` draws values that share containers and contain themselves;
+rebuilt.py makes equal values out of given ones.
 """
 
 from __future__ import annotations
 
 import math
-import random
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -190,7 +190,7 @@ def containers_of(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     dicts = st.dictionaries(keys, inner, max_size=3)
     sets = st.lists(keys, max_size=3)
     names = st.sampled_from(["a", "b", "rank"])
-    return st.one_of(
+    return _briefly_named(
         few,
         few.map(tuple),
         few.map(deque),
@@ -216,7 +216,7 @@ def containers_of(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 def models_of(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[BaseModel]:
     """A pydantic model with values of `inner` in its fields and private attributes."""
     notes = st.one_of(st.builds(Note, text=inner), st.builds(LongNote, text=inner, body=inner))
-    return st.one_of(
+    return _briefly_named(
         notes,
         st.builds(Holder, note=notes, notes=st.lists(notes, max_size=2)),
         st.builds(Box[Any], item=inner),
@@ -226,6 +226,16 @@ def models_of(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[BaseModel]:
         st.just(Box[Any].model_construct()),  # lacks its field
         inner.map(lambda value: LongNote.model_construct(body=value)),
     )
+
+
+def _briefly_named(*choices: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """One of the choices, without repeating them in its repr, which would double at each level."""
+
+    @st.composite
+    def container(draw: st.DrawFn) -> Any:
+        return draw(st.one_of(*choices))
+
+    return container()
 
 
 def values(max_leaves: int = 6) -> st.SearchStrategy[Any]:
@@ -256,71 +266,3 @@ def graphs(draw: st.DrawFn, max_size: int = 4) -> Any:
         else:
             (node.items if isinstance(node, Link) else node).extend(targets)
     return nodes[0]
-
-
-def unrolled(graph: Any) -> Any:
-    """Build a value of `graphs` again from two copies of each container, each leading to the other.
-
-    Every cycle becomes twice as long or is there twice; no path into the value shows a difference.
-    """
-    copies: dict[tuple[int, int], Any] = {}
-
-    def build(node: Any, side: int) -> Any:
-        if isinstance(node, int):
-            return node
-        known = copies.get((id(node), side))
-        if known is not None:
-            return known
-        copy = copies[id(node), side] = type(node)()
-        if isinstance(node, dict):
-            copy.update({key: build(child, 1 - side) for key, child in node.items()})
-        elif isinstance(node, Link):
-            copy.items.extend([build(child, 1 - side) for child in node.items])
-        else:
-            copy.extend([build(child, 1 - side) for child in node])
-        return copy
-
-    return build(graph, 0)
-
-
-def shuffled(value: Any, source: random.Random) -> Any:
-    """Build `value` again, its dicts and sets filled in another order, sharing no container."""
-    cls = type(value)
-    if cls in (list, tuple, deque, Items):
-        return cls(shuffled(item, source) for item in value)
-    if cls is Pair:
-        return Pair(*(shuffled(item, source) for item in value))
-    if cls in (set, frozenset, Names):
-        return cls(_reordered(value, source))
-    if cls in (dict, Table, Counter, defaultdict):
-        copy = defaultdict(value.default_factory) if cls is defaultdict else cls()
-        copy.update({k: shuffled(v, source) for k, v in _reordered(value.items(), source)})
-        return copy
-    if cls is OrderedDict:
-        return OrderedDict((k, shuffled(v, source)) for k, v in value.items())
-    if cls is bytearray:
-        return value.copy()
-    if cls is Slotted:
-        return Slotted(shuffled(value.x, source), shuffled(value.y, source))
-    if cls in (Point, Plain):
-        copy = cls.__new__(cls)
-        vars(copy).update(_shuffled_items(vars(value), source))
-        return copy
-    if isinstance(value, BaseModel):
-        model = cls.model_construct()
-        object.__setattr__(model, "__dict__", _shuffled_items(vars(value), source))
-        for slot in ("__pydantic_extra__", "__pydantic_private__"):
-            part = getattr(value, slot)
-            object.__setattr__(model, slot, part and _shuffled_items(part, source))
-        return model
-    return value
-
-
-def _shuffled_items(items: dict[str, Any], source: random.Random) -> dict[str, Any]:
-    return {name: shuffled(item, source) for name, item in _reordered(items.items(), source)}
-
-
-def _reordered(items: Any, source: random.Random) -> list[Any]:
-    copies = list(items)
-    source.shuffle(copies)
-    return copies

@@ -13,7 +13,7 @@ from lift_sys.cli.session import Session
 @click.option(
     "--packages",
     type=click.IntRange(min=1),
-    default=10,
+    default=12,
     show_default=True,
     help="How many installed packages; about 4 requests to the model each.",
 )
@@ -33,7 +33,7 @@ def demo(packages: int, as_document: bool, quiet: bool) -> None:
         if not quiet:
             click.echo(sentence, err=True)
 
-    report = Session(quiet=quiet).run(
+    report = Session(quiet=quiet, outermost=True).run(
         lambda on_event: audit_installed(packages, on_event=on_event, say=say)
     )
     if as_document:

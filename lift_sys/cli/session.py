@@ -38,11 +38,18 @@ class Session:
         events_to: Where JSON lines go; None for progress instead.
         quiet: Show nothing while it runs.
         verbose: Log lines, debugging ones included, whatever stderr is.
+        outermost: Log no more than the outermost group and warnings.
     """
 
     def __init__(
-        self, *, events_to: TextIO | None = None, quiet: bool = False, verbose: bool = False
+        self,
+        *,
+        events_to: TextIO | None = None,
+        quiet: bool = False,
+        verbose: bool = False,
+        outermost: bool = False,
     ) -> None:
+        self.outermost = outermost
         self.board = Board()
         self.events = None if events_to is None else JsonLines(events_to)
         watched = not quiet and events_to is None
@@ -71,7 +78,7 @@ class Session:
 
         runner = Interruptible(on_interrupt=self._freeze, on_forced_exit=self._say_cancelled)
         try:
-            with _log_lines(self.level):
+            with _log_lines(self.level, outermost=self.outermost):
                 return runner.run(watched)
         except InterruptedRunError as interrupted:
             self._say_cancelled()
@@ -131,7 +138,7 @@ class Session:
 
 
 @contextmanager
-def _log_lines(level: int | None) -> Iterator[None]:
+def _log_lines(level: int | None, *, outermost: bool) -> Iterator[None]:
     """Let the log of `lift_sys.execution` go to stderr for as long as this is open."""
     if level is None:
         yield
@@ -139,6 +146,8 @@ def _log_lines(level: int | None) -> Iterator[None]:
     logger = logging.getLogger(LOGGER_NAME)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(levelname)-7s %(message)s"))
+    if outermost:
+        handler.addFilter(_is_outermost)
     earlier = logger.level
     logger.addHandler(handler)
     logger.setLevel(level)
@@ -147,3 +156,11 @@ def _log_lines(level: int | None) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(earlier)
+
+
+def _is_outermost(record: logging.LogRecord) -> bool:
+    """Whether a line is a warning, or about the outermost group or a branch of it."""
+    address = str(getattr(record, "address", ""))
+    depth = sum(map(address.count, "./>"))
+    is_branch = depth == 1 and record.getMessage().startswith("node ")
+    return record.levelno >= logging.WARNING or depth == 0 or is_branch

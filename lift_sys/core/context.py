@@ -6,11 +6,11 @@ reference on purpose: it is the place for clients, locks and pools.
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from lift_sys.core.events import Emitted, Event, Progress, TokenDelta, UsageReported
 from lift_sys.core.usage import Usage, UsageLedger
@@ -27,8 +27,7 @@ else:
     StateT = TypeVar("StateT")
 
 
-@dataclass(frozen=True, slots=True)
-class BranchResult:
+class BranchResult(NamedTuple):
     """What became of one branch, for the node that follows the join (`ctx.branches`).
 
     Attributes:
@@ -75,7 +74,7 @@ class RunScope:
 
 def fresh_seed() -> int:
     """Draw a seed for a run that was given none; 63 bits, so that it fits any store's integer."""
-    return uuid.uuid4().int & (2**63 - 1)
+    return int.from_bytes(os.urandom(8)) >> 1
 
 
 class RunContext(Generic[StateT]):
@@ -85,8 +84,6 @@ class RunContext(Generic[StateT]):
         state: The node's own copy; change it in place or assign a new one of the same type.
         execution_id: The run; a fresh uuid4 unless given.
         user_id: Whose run it is, if anybody's.
-        metadata: Free-form notes, JSON-like; merged like the state.
-        provenance: One entry for each thing done, oldest first; append with `add_provenance`.
         deps: The user's services, shared by reference with every node.
         address: Where this step stands in the run; "" outside a run.
         attempt: Number of this attempt, from 1.
@@ -96,7 +93,9 @@ class RunContext(Generic[StateT]):
 
     __slots__ = (
         "__weakref__",
+        "_metadata",
         "_node",
+        "_provenance",
         "_random",
         "_scope",
         "address",
@@ -104,8 +103,6 @@ class RunContext(Generic[StateT]):
         "branches",
         "deps",
         "execution_id",
-        "metadata",
-        "provenance",
         "state",
         "user_id",
     )
@@ -127,8 +124,8 @@ class RunContext(Generic[StateT]):
         self.state = state
         self.execution_id = str(uuid.uuid4()) if execution_id is None else execution_id
         self.user_id = user_id
-        self.metadata: dict[str, Any] = {} if metadata is None else metadata
-        self.provenance: list[dict[str, Any]] = [] if provenance is None else provenance
+        self._metadata = metadata
+        self._provenance = provenance
         self.deps = deps
         self.address = address
         self.attempt = attempt
@@ -136,6 +133,30 @@ class RunContext(Generic[StateT]):
         self._scope = scope
         self._random: Random | None = None
         self._node = ""
+
+    # Most branches touch neither, so they are made when somebody asks: ten thousand contexts are
+    # what a wide fork is made of.
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Free-form notes, JSON-like; merged like the state."""
+        if self._metadata is None:
+            self._metadata = {}
+        return self._metadata
+
+    @metadata.setter
+    def metadata(self, value: dict[str, Any]) -> None:
+        self._metadata = value
+
+    @property
+    def provenance(self) -> list[dict[str, Any]]:
+        """One entry for each thing done, oldest first; append with `add_provenance`."""
+        if self._provenance is None:
+            self._provenance = []
+        return self._provenance
+
+    @provenance.setter
+    def provenance(self, value: list[dict[str, Any]]) -> None:
+        self._provenance = value
 
     @property
     def scope(self) -> RunScope:

@@ -110,4 +110,6 @@ def node(
 
 def node_name(node: Any) -> str:
     """How messages and drawings call a node: its class, or the function that `@node` wrapped."""
-    return node.name if isinstance(node, FunctionNode) else type(node).__name__
+    # Not `isinstance`, which costs an ABC ten times as much; this is called for every step.
+    kind = type(node)
+    return node.name if kind is FunctionNode else kind.__name__

@@ -59,14 +59,26 @@ class Answer(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """Clients of one model: Pydantic AI for the votes, DSPy for the purpose."""
+class Clients:
+    """Clients of one model server: Pydantic AI for the votes, DSPy for the purpose."""
 
     agent: Agent[Any, Answer]
     lm: dspy.LM
 
 
-def services_for(endpoint: Endpoint) -> Services:
+@dataclass(frozen=True, slots=True)
+class Services:
+    """`deps` of the graph: clients of one server or more, over which packages are spread."""
+
+    clients: tuple[Clients, ...]
+
+    def for_package(self, state: Audit, name: str) -> Clients:
+        """The clients for a package: always the same ones, so that repeats ask alike."""
+        index = [package.name for package in state.packages].index(name)
+        return self.clients[index % len(self.clients)]
+
+
+def clients_for(endpoint: Endpoint) -> Clients:
     """Make the clients for a model that is served at `endpoint`."""
     from pydantic_ai import Agent, NativeOutput
 
@@ -74,16 +86,23 @@ def services_for(endpoint: Endpoint) -> Services:
 
     model = pydantic_ai_model(endpoint, max_tokens=48)
     agent: Agent[Any, Answer] = Agent(model, output_type=NativeOutput(Answer), name="licence")
-    return Services(agent=agent, lm=dspy_lm(endpoint, max_tokens=96))
+    return Clients(agent=agent, lm=dspy_lm(endpoint, max_tokens=64))
 
 
 class Ask(AgentNode[Audit, Answer]):
     """One vote on the licence of `package`; subclasses differ in how they ask."""
 
     excerpt_length = 160  # characters; with more of a text this small a model answers worse
+    # Deeper steps go first, so that packages are finished one after the other.
+    priority = 1
 
     def __init__(self, package: str) -> None:
         self.package = package
+
+    def agent_for(self, ctx: RunContext[Audit]) -> Agent[Any, Answer]:
+        """The agent of the package's server."""
+        services: Services = ctx.deps
+        return services.for_package(ctx.state, self.package).agent
 
     def excerpt(self, state: Audit) -> str:
         """The beginning of the licence's text."""
@@ -150,21 +169,46 @@ class AskByExample(Ask):
         return {"message_history": history}
 
 
-class Purpose(SignatureNode[Audit]):
-    """Say in one line what `package` is for, by its own summary."""
+def predict_by_example(signature: Any) -> Any:
+    """Make a `dspy.Predict` with demos: without, this model repeats its instructions."""
+    import dspy
 
-    signature = "name, summary -> purpose"
+    predict = dspy.Predict(signature)
+    predict.demos = [
+        dspy.Example(summary="Simple powerful testing with Python", purpose="testing programs"),
+        dspy.Example(
+            summary="YAML parser and emitter for Python", purpose="reading and writing YAML"
+        ),
+        dspy.Example(summary="Python HTTP for Humans.", purpose="sending HTTP requests"),
+    ]
+    return predict
+
+
+class Purpose(SignatureNode[Audit]):
+    """Say in a few words what `package` is for, by its own summary."""
+
+    signature = "summary -> purpose"
+    module_type = predict_by_example
+    priority = 1
 
     def __init__(self, package: str) -> None:
+        import dspy
+
         self.package = package
+        # It sends the signature's JSON schema, which the server holds the model to.
+        self.adapter = dspy.JSONAdapter()
+
+    def lm_for(self, ctx: RunContext[Audit]) -> Any:
+        """The language model of the package's server."""
+        services: Services = ctx.deps
+        return services.for_package(ctx.state, self.package).lm
 
     def extract_inputs(self, state: Audit) -> dict[str, Any]:
-        """Name and summary of the package."""
-        package = state.package(self.package)
-        return {"name": package.name, "summary": package.summary}
+        """Only the summary: names say little."""
+        return {"summary": state.package(self.package).summary}
 
     def update_state(self, state: Audit, prediction: Any) -> None:
-        """Keep the first line of what was said."""
+        """Keep what was said, in one line."""
         state.purposes[self.package] = " ".join(str(prediction.purpose).split())
 
     def next_node(self, ctx: RunContext[Audit]) -> End:
@@ -188,15 +232,19 @@ class CountVotes(BaseNode[Audit]):
 class Vote(BaseNode[Audit]):
     """Ask three times, in three ways, and take what most say."""
 
+    priority = 1
+
     package: str
 
     async def run(
         self, ctx: RunContext[Audit]
     ) -> Fork[AskByExample | AskToComplete | AskPlainly, CountVotes]:
         """Compare the verdicts only; the first is the most reliable one and breaks ties."""
-        ways = [AskByExample(self.package), AskToComplete(self.package), AskPlainly(self.package)]
-        majority = Majority(key="families")
-        return Fork(ways, then=CountVotes(self.package), strategy=majority)
+        return Fork(
+            [AskByExample(self.package), AskToComplete(self.package), AskPlainly(self.package)],
+            then=CountVotes(self.package),
+            strategy=Majority(key="families"),
+        )
 
 
 @dataclass(frozen=True)
@@ -207,8 +255,11 @@ class AuditPackage(BaseNode[Audit]):
 
     async def run(self, ctx: RunContext[Audit]) -> Fork[Vote | Purpose, End]:
         """Keep what succeeds: a purpose that does not parse must not cost the vote."""
-        both = [Vote(self.package), Purpose(self.package)]
-        return Fork(both, then=End(), strategy=MergeStrategy.BEST_EFFORT)
+        return Fork(
+            [Vote(self.package), Purpose(self.package)],
+            then=End(),
+            strategy=MergeStrategy.BEST_EFFORT,
+        )
 
 
 class AuditAll(BaseNode[Audit]):

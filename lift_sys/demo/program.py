@@ -1,27 +1,31 @@
 """The demo as one call: read the packages, start the model, audit, measure the speed-up.
 
 The engine's own estimate (time of all steps over time of the run) flatters here: requests that
-share one core wait for each other inside the model. So some packages are audited one request at a
+share a core wait for each other inside the model. So some packages are audited one request at a
 time first, and the time per request is compared.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lift_sys.core.usage import Usage
-from lift_sys.demo.license_audit import Audit, audit_graph, services_for
+from lift_sys.demo.license_audit import Audit, Services, audit_graph, clients_for
 from lift_sys.demo.packages import Package, installed_packages
 from lift_sys.errors import UsageError
 
 if TYPE_CHECKING:
     from lift_sys.core.ports import Observer
 
-#: Requests under way at a time; more share the same core and gain nothing.
-PARALLEL = 4
+#: Most servers of the model, one for each core, of 300 MB each.
+MOST_SERVERS = 2
+#: Requests under way at a time for each server; more share the same core and gain nothing.
+PARALLEL_PER_SERVER = 2
 #: Packages that are audited one request at a time, to compare with.
 BASELINE_PACKAGES = 2
 
@@ -32,16 +36,22 @@ class DemoReport:
 
     Attributes:
         audit: The final state.
+        parallel: Requests under way at a time.
+        servers: Servers of the model, each on a core.
         usage: Calls and tokens of the parallel run.
         elapsed: Seconds of the parallel run.
         baseline_seconds: Seconds per request, one at a time.
+        estimated_speed_up: The engine's estimate, see the module's text.
         weak_votes: Votes in which no licence had more than half.
     """
 
     audit: Audit
+    parallel: int
+    servers: int
     usage: Usage
     elapsed: float
     baseline_seconds: float
+    estimated_speed_up: float
     weak_votes: int
 
     @property
@@ -73,7 +83,7 @@ class DemoReport:
 
 
 async def audit_installed(
-    limit: int = 10,
+    limit: int = 12,
     *,
     on_event: Observer | None = None,
     say: Callable[[str], None] = lambda _: None,
@@ -95,22 +105,32 @@ async def audit_installed(
     packages = installed_packages(limit)
     if not packages:
         raise UsageError("No installed package carries a licence text; there is nothing to audit.")
-    say("Starting the embedded model (SmolLM2, 135 million parameters)...")
-    async with local_model(parallel=PARALLEL) as endpoint:
-        services = services_for(endpoint)
+    servers = min(MOST_SERVERS, os.cpu_count() or 1)
+    parallel = servers * PARALLEL_PER_SERVER
+    say(f"Starting the embedded model (SmolLM2, 135 million parameters), {servers} times...")
+    async with AsyncExitStack() as stack:
+        clients = [
+            clients_for(await stack.enter_async_context(local_model())) for _ in range(servers)
+        ]
+        everywhere = Services(tuple(clients))
+        say("Warming up...")  # or the first requests would pay for prompts that others find cached
+        await audit_graph(parallel).run(state=Audit(packages=packages[:servers]), deps=everywhere)
         few = packages[:BASELINE_PACKAGES]
         say(f"Auditing {len(few)} packages one request at a time, to compare with...")
         began = time.perf_counter()
-        alone = await audit_graph(1).run(state=Audit(packages=few), deps=services)
+        alone = await audit_graph(1).run(state=Audit(packages=few), deps=Services((clients[0],)))
         baseline = (time.perf_counter() - began) / max(1, alone.usage.total.calls)
-        say(f"Auditing {len(packages)} packages, {PARALLEL} requests at a time...")
-        result = await audit_graph(PARALLEL).run(
-            state=Audit(packages=packages), deps=services, on_event=on_event
+        say(f"Auditing {len(packages)} packages, {parallel} requests at a time...")
+        result = await audit_graph(parallel).run(
+            state=Audit(packages=packages), deps=everywhere, on_event=on_event
         )
     return DemoReport(
         audit=result.state,
+        parallel=parallel,
+        servers=servers,
         usage=result.usage.total,
         elapsed=result.elapsed,
         baseline_seconds=baseline,
+        estimated_speed_up=result.statistics["estimated_speedup"],
         weak_votes=sum(2 * len(vote.classes[0]) <= vote.cast for vote in result.votes.values()),
     )

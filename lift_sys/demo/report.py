@@ -88,9 +88,13 @@ def totals(report: DemoReport) -> list[str]:
         f"{counted(usage.calls, 'request')}"
     )
     lines.append(
-        f"time: {seconds(report.elapsed)}; speed-up {report.speed_up:.1f}x, measured "
-        f"({seconds(alone)} a request one at a time, "
-        f"{seconds(report.elapsed / max(1, usage.calls))} in parallel, on one core)"
+        f"time: {seconds(report.elapsed)} with {report.parallel} requests at a time on "
+        f"{counted(report.servers, 'server')}"
+    )
+    lines.append(
+        f"speed-up: {report.speed_up:.1f}x measured ({seconds(alone)} a request one at a time, "
+        f"{seconds(report.elapsed / max(1, usage.calls))} in parallel); "
+        f"{report.estimated_speed_up:.1f}x estimated from the steps' own times"
     )
     lines.append("The model has 135 million parameters: it shows the machinery, not a good lawyer.")
     return lines
@@ -123,4 +127,5 @@ def report_as_dict(report: DemoReport) -> dict[str, object]:
         "requests": report.usage.calls,
         "elapsed": report.elapsed,
         "speed_up": report.speed_up,
+        "estimated_speed_up": report.estimated_speed_up,
     }

@@ -7,7 +7,7 @@ several event loops and threads: what belongs to a loop is kept by loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -24,7 +24,7 @@ from lift_sys.execution.isolation import Base, Ending
 from lift_sys.execution.join import check_met, is_accepted, join, joined_context, vote_of
 from lift_sys.execution.log import log_observer
 from lift_sys.execution.pool import DaemonPool
-from lift_sys.execution.results import NodeResult, Statistics, statistics_of
+from lift_sys.execution.results import Labels, NodeResult, Statistics, statistics_of
 from lift_sys.execution.slots import Holder, Slots, current_holder
 from lift_sys.execution.step import Contract, Engine
 from lift_sys.state.reducers import Reducer
@@ -201,7 +201,7 @@ class ParallelExecutor(Generic[StateT]):
             decider.add(position, success=success, vote=vote)
         check_met(decider, results, "")
         joined = join(base, results, decider, metadata_reducers=self.metadata_reducers)
-        writers = [results[index].label for index in joined.taken]
+        writers = Labels([results[index] for index in joined.taken])
         return joined_context(base, joined, writers=writers)
 
     def get_statistics(self, results: Sequence[NodeResult[StateT]]) -> Statistics:
@@ -220,8 +220,9 @@ class ParallelExecutor(Generic[StateT]):
         engine = self.engine(_audible(ctx.scope), ctx.execution_id)
         base = Base.of(ctx)
 
-        async def run_branch(index: int, holder: Holder) -> NodeResult[Any]:
-            return await _run_once(engine, base, holder, nodes[index], index)
+        def run_branch(index: int) -> tuple[Holder, Coroutine[Any, Any, NodeResult[Any]]]:
+            holder = Holder(engine.slots, holding=True)
+            return holder, _run_once(engine, base, holder, nodes[index], index)
 
         timeout = self.timeouts.group
         return Group(
@@ -253,7 +254,7 @@ async def _run_once(
     started = engine.time()
     try:
         successor, state, attempts, seconds = await engine.step(
-            holder, node, context, base.state, Contract.of(node)
+            holder, node, context, base.state, Contract.of(node, engine)
         )
         ending = Ending.of(context, base, state)
     except Exception as error:

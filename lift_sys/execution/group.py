@@ -14,7 +14,7 @@ from typing import Any
 from lift_sys.core.events import BranchFinished, GroupFinished, GroupStarted, Voted
 from lift_sys.core.node import node_name
 from lift_sys.core.policies import Isolation
-from lift_sys.core.strategies import Strategy
+from lift_sys.core.strategies import Majority, Strategy
 from lift_sys.errors import StepTimeoutError
 from lift_sys.execution.deciders import Decider
 from lift_sys.execution.isolation import Base
@@ -24,9 +24,9 @@ from lift_sys.execution.slots import Holder, Ticket
 from lift_sys.execution.step import Engine
 from lift_sys.execution.witness import Witness
 
-#: Runs one branch on a slot that its holder has, and says how it ended. It raises only what
-#: concerns the whole run: `Stop`, a limit, a bug of ours.
-RunBranch = Callable[[int, Holder], Coroutine[Any, Any, NodeResult[Any]]]
+#: Makes the holder of one branch, which has a slot already, and the coroutine that runs it and says
+#: how it ended. It raises only what concerns the whole run: `Stop`, a limit, a bug of ours.
+RunBranch = Callable[[int], tuple[Holder, Coroutine[Any, Any, NodeResult[Any]]]]
 
 
 class Group:
@@ -71,7 +71,7 @@ class Group:
         self.timeout = timeout
         self.finished = finished
         self.results: list[NodeResult[Any] | None] = [None] * len(nodes)
-        self._running: dict[asyncio.Task[NodeResult[Any]], tuple[int, Holder]] = {}
+        self._running: dict[asyncio.Task[NodeResult[Any]], Holder] = {}
         self._waiting = self._start_order()
         self._ticket: Ticket | None = None
         self._done: asyncio.Future[None] = engine.loop.create_future()
@@ -80,6 +80,10 @@ class Group:
         self._expired = False
         self._rank = 0
         self._witness: Witness | None = None
+        # Most strategies ask nothing of a single result.
+        self._asks = strategy is not None and (
+            strategy.accept is not None or isinstance(strategy, Majority)
+        )
 
     def _start_order(self) -> list[int]:
         """Indices still to start, the next one last."""
@@ -139,13 +143,15 @@ class Group:
         return True
 
     def _start(self, index: int) -> None:
-        holder = Holder(self.engine.slots, holding=True)
-        task = self.engine.loop.create_task(self.run_branch(index, holder))
-        self._running[task] = (index, holder)
+        holder, branch = self.run_branch(index)
+        holder.index = index
+        task = self.engine.loop.create_task(branch)
+        self._running[task] = holder
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[NodeResult[Any]]) -> None:
-        index, holder = self._running.pop(task)
+        holder = self._running.pop(task)
+        index = holder.index
         holder.release()  # a task that was cancelled before it began still has its slot
         if not task.cancelled():
             error = task.exception()
@@ -165,10 +171,11 @@ class Group:
             return
         try:
             vote = None
-            if result.is_success and self.strategy is not None:
+            if self._asks and result.error is None:
+                assert self.strategy is not None
                 refused = is_accepted(self.strategy, result)
                 if refused is not None:
-                    result = _with(result, error=refused, next_node=None)
+                    result.error, result.next_node = refused, None
                 elif result._ending is not None:
                     vote = vote_of(self.strategy, result._ending.state)
             if self._witness is not None:
@@ -177,12 +184,13 @@ class Group:
             self._fatal = self._fatal or error
             self._shut()
             return
-        result = _with(result, rank=self._rank)
+        result.rank = self._rank
         self._rank += 1
         self.results[index] = result
         if not self._closed or not self._expired:
-            self.decider.add(index, success=result.is_success, vote=vote)
-        self._tell_branch(index, result)
+            self.decider.add(index, success=result.error is None, vote=vote)
+        if self.engine.scope.publish is not None:
+            self._tell_branch(index, result)
         if self.finished is not None:
             self.finished(result)
         if self.decider.decided:
@@ -240,7 +248,7 @@ class Group:
         )
 
     def _suspects(self, result: NodeResult[Any]) -> list[str]:
-        others = [node_name(self.nodes[index]) for index, _ in self._running.values()]
+        others = [node_name(self.nodes[holder.index]) for holder in self._running.values()]
         return [result.label, *others]
 
     def _strategy_name(self) -> str:
@@ -281,12 +289,5 @@ class Group:
             elapsed=elapsed,
             sequential=sum(result.execution_time_ms for result in results) / 1000,
         )
-
-
-def _with(result: NodeResult[Any], **changed: Any) -> NodeResult[Any]:
-    """Change a result that nobody has seen yet; `dataclasses.replace` costs ten times as much."""
-    for name, value in changed.items():
-        object.__setattr__(result, name, value)
-    return result
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -11,6 +12,11 @@ from lift_sys.core.context import RunContext, RunScope
 from lift_sys.core.policies import Isolation
 from lift_sys.errors import NotAModelError
 from lift_sys.state.snapshot import Snapshot
+
+
+@cache
+def _no_notes() -> tuple[Snapshot[dict[str, Any]], Snapshot[list[dict[str, Any]]]]:
+    return Snapshot.take({}), Snapshot.take([])
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +27,14 @@ class Base:
         context: The context that forked; only what is immutable or shared is taken from it.
         state, metadata: Snapshots at the fork.
         provenance: Entries at the fork, by snapshot.
+        has_notes: Whether there is any metadata, and any provenance.
     """
 
     context: RunContext[Any]
     state: Snapshot[Any]
     metadata: Snapshot[dict[str, Any]]
     provenance: Snapshot[list[dict[str, Any]]]
+    has_notes: tuple[bool, bool]
 
     @classmethod
     def of(cls, context: RunContext[Any], state: Snapshot[Any] | None = None) -> Base:
@@ -38,9 +46,13 @@ class Base:
         """
         if state is None:
             state = state_snapshot(context)
-        metadata = Snapshot.take(context.metadata, name="metadata")
-        provenance = Snapshot.take(context.provenance, name="provenance")
-        return cls(context, state, metadata, provenance)
+        notes = (bool(context._metadata), bool(context._provenance))
+        metadata, provenance = _no_notes()
+        if notes[0]:
+            metadata = Snapshot.take(context.metadata, name="metadata")
+        if notes[1]:
+            provenance = Snapshot.take(context.provenance, name="provenance")
+        return cls(context, state, metadata, provenance, notes)
 
     def branch(
         self, isolation: Isolation, *, address: str, scope: RunScope | None = None
@@ -52,8 +64,8 @@ class Base:
             self.state.restore_lazily() if lazy else self.state.restore(),
             execution_id=origin.execution_id,
             user_id=origin.user_id,
-            metadata=self.metadata.restore(),
-            provenance=self.provenance.restore(),
+            metadata=self.metadata.restore() if self.has_notes[0] else None,
+            provenance=self.provenance.restore() if self.has_notes[1] else None,
             deps=origin.deps,
             address=address,
             branches=origin.branches,
@@ -61,8 +73,7 @@ class Base:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """What a branch ended with, relative to its `Base`."""
 
     state: Snapshot[Any]
@@ -74,11 +85,12 @@ class Ending:
         """Look at what `context` has become; `state` is its state's snapshot if there is one."""
         if state is None:
             state = base.state.refresh(context.state)
-        return cls(
-            state,
-            base.metadata.refresh(context.metadata, name="metadata"),
-            base.provenance.refresh(context.provenance, name="provenance"),
-        )
+        metadata, provenance = base.metadata, base.provenance
+        if context._metadata or base.has_notes[0]:
+            metadata = metadata.refresh(context.metadata, name="metadata")
+        if context._provenance or base.has_notes[1]:
+            provenance = provenance.refresh(context.provenance, name="provenance")
+        return cls(state, metadata, provenance)
 
 
 def state_snapshot(context: RunContext[Any]) -> Snapshot[Any]:

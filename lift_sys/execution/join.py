@@ -15,7 +15,7 @@ from lift_sys.core.strategies import Majority, Strategy
 from lift_sys.errors import BranchRejectedError, ParallelExecutionError, UsageError
 from lift_sys.execution.deciders import Decider, Vote
 from lift_sys.execution.isolation import Base, Ending
-from lift_sys.execution.results import NodeResult
+from lift_sys.execution.results import Labels, NodeResult
 from lift_sys.state.canonical import digest_bytes
 from lift_sys.state.merge import merge
 from lift_sys.state.reducers import Reducer
@@ -145,7 +145,7 @@ def join(
             discarded,
         )
     endings = [_ending(results[index]) for index in successes]
-    labels = [results[index].label for index in successes]
+    labels = Labels([results[index] for index in successes])
     return Joined(
         merge(base.state, [ending.state for ending in endings], labels=labels),
         merge(
@@ -169,6 +169,8 @@ def _ending(result: NodeResult[Any]) -> Ending:
 
 def _provenance(base: Base, endings: Sequence[Ending]) -> list[dict[str, Any]]:
     """The base's entries once, then what each branch added, in declared order."""
+    if all(ending.provenance is base.provenance for ending in endings):
+        return base.provenance.restore() if base.has_notes[1] else []
     entries = base.provenance.restore()
     known = len(entries)
     for ending in endings:
@@ -187,13 +189,13 @@ def joined_context(
     """
     origin = base.context
     state = joined.state.restore_lazily() if lazy else joined.state.restore()
-    validate_joined(state, base.state, joined.state, writers=tuple(writers))
+    validate_joined(state, base.state, joined.state, writers=writers)
     return RunContext(
         state,
         execution_id=origin.execution_id,
         user_id=origin.user_id,
         metadata=joined.metadata.restore(),
-        provenance=joined.provenance,
+        provenance=joined.provenance or None,
         deps=origin.deps,
         address=origin.address,
         scope=origin.scope,

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: What the engine logs to.
 LOGGER_NAME = "lift_sys.execution"
+# A fan-out over data has thousands of nodes of one name; a log line is no place for them.
+_NAMED_NODES = 20
 
 
 def log_observer(logger: logging.Logger | None = None) -> Observer | None:
@@ -114,7 +116,9 @@ def describe(event: Event) -> Iterator[tuple[int, str]]:
 
 def _group_started(event: GroupStarted) -> Iterator[tuple[int, str]]:
     count = len(event.nodes)
-    names = ", ".join(event.nodes)
+    names = ", ".join(event.nodes[:_NAMED_NODES])
+    if count > _NAMED_NODES:
+        names += f", ... ({count - _NAMED_NODES} more)"
     yield (
         logging.INFO,
         f"starting parallel execution of {counted(count, 'node')}: [{names}]{_place(event)}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
@@ -22,9 +22,12 @@ else:
     StateT = TypeVar("StateT")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class NodeResult(Generic[StateT]):
     """What one node, or the branch that it started, did. One of `next_node` and `error` is set.
+
+    Not frozen, because there is one for each of ten thousand branches, and a frozen one takes
+    five times as long to make; treat it as if it were.
 
     Attributes:
         node: The node that ran; the first one of a branch.
@@ -90,7 +93,24 @@ class NodeResult(Generic[StateT]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
-            object.__setattr__(self, name, value)
+            setattr(self, name, value)
+
+
+class Labels(Sequence[str]):
+    """The labels of some results, made when somebody asks: only errors do."""
+
+    __slots__ = ("_results",)
+
+    def __init__(self, results: Sequence[NodeResult[Any]]) -> None:
+        self._results = results
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Labels(self._results[index])
+        return self._results[index].label
 
 
 class Statistics(TypedDict):

@@ -26,7 +26,8 @@ _TRANSPORT_ERRORS = frozenset(
         "urllib3.exceptions.ConnectTimeoutError",
         "urllib3.exceptions.ProtocolError",
         "requests.exceptions.ConnectionError",
-        "lm15.errors.TransportError",
+        "dspy.utils.exceptions.LMTransportError",
+        "pydantic_ai.exceptions.ModelConnectionError",
     }
 )
 _LONGEST_CHAIN = 8

@@ -98,12 +98,13 @@ class Holder:
     its slot away meanwhile. Tasks that the node started share its holder, so lending is counted.
     """
 
-    __slots__ = ("_asked", "_task", "holding", "lent", "slots")
+    __slots__ = ("_asked", "_task", "holding", "index", "lent", "slots")
 
     def __init__(self, slots: Slots, *, holding: bool = False) -> None:
         self.slots = slots
         self.holding = holding
         self.lent = 0
+        self.index = 0  # of the branch in its group
         self._task: asyncio.Task[object] | None = None
         self._asked = 0
 

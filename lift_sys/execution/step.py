@@ -8,7 +8,8 @@ nobody asked for (events, deadlines, retries) must cost next to nothing here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Coroutine
 from random import Random
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
@@ -49,14 +50,15 @@ Done: TypeAlias = tuple[Any, Snapshot[Any], int, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """What a node's class declares: how it is run, and what is checked afterwards.
+    """How a node is run, and what is checked afterwards: what it declares, or else the executor.
 
     Attributes:
         kinds: Types of successors that it may return.
         admits: Whether it may return a successor of another type.
         declared: The successors that it may return, as text for the error.
         is_async: Whether `run` is `async def`.
-        retry, timeouts: Its own policies, if any.
+        retry, timeouts: The policies that hold for it.
+        is_quick: Whether it is tried once and only its attempt may have a deadline.
         priority: Among nodes that wait for a slot, higher goes first.
         writes: Fields that it may change; None is all.
     """
@@ -66,7 +68,8 @@ class Contract:
     declared: tuple[str, ...]
     is_async: bool
     retry: RetryPolicy | None
-    timeouts: Timeouts | None
+    timeouts: Timeouts
+    is_quick: bool
     priority: int
     writes: tuple[str, ...] | None
 
@@ -74,19 +77,23 @@ class Contract:
     def of(
         cls,
         node: Any,
+        engine: Engine,
         *,
         kinds: frozenset[type] = frozenset({End}),
         admits: Callable[[Any], bool] | None = None,
         declared: tuple[str, ...] = ("a node", "End", "Stop", "Fork"),
     ) -> Contract:
         """Read it off a node; by default it may return any successor."""
+        retry = getattr(node, "retry", None) or engine.retry
+        timeouts = getattr(node, "timeouts", None) or engine.timeouts
         return cls(
             kinds=kinds,
             admits=is_successor if admits is None else admits,
             declared=declared,
             is_async=runs_async(node),
-            retry=getattr(node, "retry", None),
-            timeouts=getattr(node, "timeouts", None),
+            retry=retry,
+            timeouts=timeouts,
+            is_quick=retry is None and timeouts.node is None,
             priority=getattr(node, "priority", 0),
             writes=getattr(node, "writes", None),
         )
@@ -146,7 +153,9 @@ class Engine:
         self.max_steps = max_steps
         self.steps = 0
         self.loop = asyncio.get_running_loop()
-        self.time = self.loop.time
+        # The loop's clock, without its method call where that is all it does.
+        plain = type(self.loop).time is asyncio.BaseEventLoop.time
+        self.time = time.monotonic if plain else self.loop.time
 
     def tell(self, kind: type[Event], address: str = "", node: str = "", **fields: Any) -> None:
         """Publish an event, if anybody listens."""
@@ -161,22 +170,22 @@ class Engine:
                 )
             )
 
-    async def step(
+    def step(
         self,
         holder: Holder,
         node: Any,
         ctx: RunContext[Any],
         before: Snapshot[Any],
         contract: Contract,
-    ) -> Done:
-        """Run `node` on `ctx` with a slot, and check what it did.
+    ) -> Coroutine[Any, Any, Done]:
+        """Run `node` on `ctx` with a slot, and check what it did. Await the result at once.
 
         Args:
             holder: Who holds the slot; it is taken if not held, and given back at the end.
             node: Anything with a `run(ctx)`.
             ctx: The context that the node may change.
             before: Snapshot of the context's state.
-            contract: What the node may return.
+            contract: What the node declares.
 
         Raises:
             NodeError: The node failed for good; the original exception is its cause.
@@ -189,29 +198,40 @@ class Engine:
             raise StepLimitError(
                 address=ctx.address, node=node_name(node), max_steps=self.max_steps
             )
-        if not holder.holding:
-            if not self.slots.take():
-                await self.slots.acquire(priority=contract.priority)
+        if contract.is_quick and (holder.holding or self.slots.take()):
             holder.holding = True
-        policy = contract.retry or self.retry
-        timeouts = contract.timeouts or self.timeouts
+            return self._attempt(holder, node, ctx, before, contract)
+        return self._careful_step(holder, node, ctx, before, contract)
+
+    async def _careful_step(
+        self,
+        holder: Holder,
+        node: Any,
+        ctx: RunContext[Any],
+        before: Snapshot[Any],
+        contract: Contract,
+    ) -> Done:
+        """As `step`, where a slot has to be waited for, or attempts repeated, or all timed."""
+        if not holder.holding:
+            await self.slots.acquire(priority=contract.priority)
+            holder.holding = True
         try:
-            if policy is None and timeouts.node is None:
-                return await self._attempt(holder, node, ctx, before, contract, timeouts.attempt)
-            attempts = self._attempts(holder, node, ctx, before, contract, timeouts.attempt, policy)
-            if timeouts.node is None:
-                return await attempts
+            policy, limit = contract.retry, contract.timeouts.node
+            if policy is None:
+                work = self._attempt(holder, node, ctx, before, contract)
+            else:
+                work = self._attempts(holder, node, ctx, before, contract, policy)
+            if limit is None:
+                return await work
             started = self.time()
             try:
-                return await within(timeouts.node, "node", node, ctx, attempts)
+                return await within(limit, "node", node, ctx, work)
             except StepTimeoutError as error:
                 if error.layer != "node":
                     raise
                 self._fail(node, ctx, error, self.time() - started)
         finally:
-            if holder.holding:
-                holder.holding = False
-                self.slots.release()
+            holder.release()
 
     async def _attempt(
         self,
@@ -220,12 +240,12 @@ class Engine:
         ctx: RunContext[Any],
         before: Snapshot[Any],
         contract: Contract,
-        limit: float | None,
         *,
         final: bool = True,
     ) -> Done:
         """Run `node` once; if it fails for good, say so and raise what it is to be known by."""
         heard = self.scope.publish is not None
+        limit = contract.timeouts.attempt
         if heard:
             ctx._node = node_name(node)
             self.tell(NodeStarted, ctx.address, ctx._node, attempt=ctx.attempt)
@@ -247,6 +267,10 @@ class Engine:
             if heard:
                 self._tell_finished(ctx, before, after, successor, seconds)
             return successor, after, ctx.attempt, seconds
+        finally:
+            if final and holder.holding:
+                holder.holding = False
+                self.slots.release()
         if final:
             self._fail(node, ctx, failure, self.time() - begun)
         raise failure
@@ -258,8 +282,7 @@ class Engine:
         ctx: RunContext[Any],
         before: Snapshot[Any],
         contract: Contract,
-        limit: float | None,
-        policy: RetryPolicy | None,
+        policy: RetryPolicy,
     ) -> Done:
         """Run `node` until it succeeds or its policy gives up."""
         rollback = _Rollback(ctx, before)
@@ -268,7 +291,7 @@ class Engine:
             begun = self.time()
             try:
                 successor, after, attempts, _ = await self._attempt(
-                    holder, node, ctx, before, contract, limit, final=False
+                    holder, node, ctx, before, contract, final=False
                 )
                 return successor, after, attempts, self.time() - started
             except Exception as error:
@@ -323,10 +346,10 @@ class Engine:
         return after
 
     def _delay(
-        self, policy: RetryPolicy | None, error: Exception, ctx: RunContext[Any]
+        self, policy: RetryPolicy, error: Exception, ctx: RunContext[Any]
     ) -> float | None:
         """Seconds until the next attempt, or None if there is none."""
-        if policy is None or ctx.attempt >= policy.max_attempts:
+        if ctx.attempt >= policy.max_attempts:
             return None
         if isinstance(error, AbandonedThreadError) or not is_transient(policy, error):
             return None

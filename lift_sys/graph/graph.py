@@ -24,11 +24,12 @@ from lift_sys.errors import GraphError, NotAModelError, RunningLoopError, StepTi
 from lift_sys.execution.bus import Buffer, Bus
 from lift_sys.execution.executor import ParallelExecutor, lent_slot
 from lift_sys.execution.log import log_observer
-from lift_sys.execution.slots import Holder, Slots, current_holder
+from lift_sys.execution.step import Contract
+from lift_sys.execution.slots import Slots, current_holder
 from lift_sys.graph import drawing
 from lift_sys.graph.check import check_structure
 from lift_sys.graph.names import caller_names
-from lift_sys.graph.result import RunResult
+from lift_sys.graph.result import Blame, RunResult
 from lift_sys.graph.runner import Runner, Stopped, Walk
 from lift_sys.graph.steps import StepByStep
 from lift_sys.graph.structure import Structure, read_structure
@@ -68,6 +69,9 @@ class Graph(Generic[StateT]):
         self.name = name or _name_of(start)
         self.executor: ParallelExecutor[StateT] = executor or ParallelExecutor(_DEFAULT_CONCURRENT)
         self.has_own_executor = executor is not None
+        # What the engine needs to know of each node class, found once; by class, and the classes
+        # are the structure's own.
+        self._contracts: dict[Any, Contract] = {}
         self.structure: Structure = read_structure(start, local_names=caller_names(1))
         self.check()
 
@@ -142,7 +146,7 @@ class Graph(Generic[StateT]):
             state,
             execution_id=execution_id,
             user_id=user_id,
-            metadata=dict(metadata or {}),
+            metadata=dict(metadata) if metadata else None,
             deps=deps,
             scope=scope,
         )
@@ -253,22 +257,29 @@ class Graph(Generic[StateT]):
         node = self._first(start_node)
         engine = self.executor.engine(context.scope, context.execution_id, slots=slots)
         reducers = self.executor.metadata_reducers
-        runner = Runner(engine, self.structure, metadata_reducers=reducers, gate=gate)
+        runner = Runner(
+            engine,
+            self.structure,
+            metadata_reducers=reducers,
+            contracts=self._contracts,
+            gate=gate,
+        )
         started = engine.time()
         if not prefix:
             context.scope.started = started
         snapshot: Snapshot[StateT] = Snapshot.take(context.state)
         lazy = engine.isolation is Isolation.LAZY
         context.state = snapshot.restore_lazily() if lazy else snapshot.restore()
-        context.metadata = Snapshot.take(context.metadata, name="metadata").restore()
-        walk = Walk(Holder(engine.slots), context, snapshot, prefix)
+        if context._metadata:
+            context.metadata = Snapshot.take(context.metadata, name="metadata").restore()
+        walk = Walk(engine.slots, context, snapshot, prefix)
         engine.tell(RunStarted, prefix, graph=self.name, seed=context.scope.seed)
         failure: BaseException | None = None
         result: RunResult[StateT] | None = None
         try:
             async with lent_slot(engine.slots):
                 outer = current_holder.get()
-                walk.holder.enter()
+                walk.enter()
                 try:
                     output = await self._walk(runner, walk, node)
                 except Stopped as stop:
@@ -282,7 +293,7 @@ class Graph(Generic[StateT]):
                 state=final,
                 output=output,
                 context=walk.ctx,
-                blame=walk.blame,
+                blame=walk.blame or Blame(),
                 usage=context.scope.ledger,
                 votes=runner.votes,
                 discarded=tuple(runner.discarded),

@@ -7,7 +7,7 @@ reached it, and only a join waits for others.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,8 +22,8 @@ from lift_sys.execution.deciders import Vote, decider_for
 from lift_sys.execution.group import Group
 from lift_sys.execution.isolation import Base, Ending
 from lift_sys.execution.join import Discarded, check_met, join, joined_context
-from lift_sys.execution.results import NodeResult
-from lift_sys.execution.slots import Holder
+from lift_sys.execution.results import Labels, NodeResult
+from lift_sys.execution.slots import Holder, Slots
 from lift_sys.execution.step import Contract, Engine
 from lift_sys.graph.result import Blame, RunStatistics
 from lift_sys.graph.structure import Structure
@@ -64,27 +64,32 @@ class Stopped(BaseException):
         self.walk = walk
 
 
-class Walk:
-    """One walk under way: the run's own, or a branch's.
+class Walk(Holder):
+    """One walk under way: the run's own, or a branch's. It holds the slot of its running node.
 
     Attributes:
-        holder: Its slot.
         ctx: The context that its nodes hand on.
         state: Snapshot of the context's state after the last step.
         prefix: Address that its steps' addresses begin with.
-        blame: Who wrote what in it.
+        blame: Who wrote what in it; None while nobody did.
     """
 
-    __slots__ = ("blame", "ctx", "holder", "prefix", "state")
+    __slots__ = ("blame", "ctx", "prefix", "state")
 
     def __init__(
-        self, holder: Holder, ctx: RunContext[Any], state: Snapshot[Any], prefix: str
+        self,
+        slots: Slots,
+        ctx: RunContext[Any],
+        state: Snapshot[Any],
+        prefix: str,
+        *,
+        holding: bool = False,
     ) -> None:
-        self.holder = holder
+        super().__init__(slots, holding=holding)
         self.ctx = ctx
         self.state = state
         self.prefix = prefix
-        self.blame = Blame()
+        self.blame: Blame | None = None
 
 
 class Runner:
@@ -96,6 +101,7 @@ class Runner:
         structure: Structure,
         *,
         metadata_reducers: Mapping[str, Reducer],
+        contracts: dict[Any, Contract],
         gate: Callable[[Step], Awaitable[None]] | None = None,
     ) -> None:
         self.engine = engine
@@ -107,7 +113,7 @@ class Runner:
         self.counts = {"forks": 0, "branches": 0, "failed": 0, "cancelled": 0}
         self.attempts = 0
         self.busy = 0.0
-        self._contracts: dict[Any, Contract] = {}
+        self._contracts = contracts
 
     async def walk(self, walk: Walk, node: Any) -> Any:
         """Run `node` and what follows it, up to its `End`; return the data of that.
@@ -117,7 +123,7 @@ class Runner:
             LiftError: A step failed, or a join.
         """
         # Local names, and the address written out (core/address.py), because this is every step.
-        engine, holder, contracts = self.engine, walk.holder, self._contracts
+        engine, contracts = self.engine, self._contracts
         prefix = "" if walk.prefix[-1:] == ">" else walk.prefix
         lead = f"{prefix}/" if prefix else walk.prefix
         step = 0
@@ -130,16 +136,25 @@ class Runner:
             ctx._random = None
             contract = contracts.get(type(node)) or self._contract(node)
             successor, state, attempts, seconds = await engine.step(
-                holder, node, ctx, walk.state, contract
+                walk, node, ctx, walk.state, contract
             )
             self.busy += seconds
             self.attempts += attempts
             if state is not walk.state:
-                walk.blame.note(changed_paths(walk.state, state), address, node)
+                if walk.blame is None:
+                    walk.blame = Blame()
+                paths = state.changed
+                if paths is None:
+                    paths = changed_paths(walk.state, state)
+                walk.blame.note(paths, address, node)
                 walk.state = state
             if self.gate is not None:
                 await self.gate(Step(address, node, successor, ctx.state))
             branches = ()
+            if type(successor) in contracts:  # a node: the most frequent case
+                node = successor
+                step += 1
+                continue
             if isinstance(successor, Fork):
                 branches = await self._fork(walk, address, node, successor)
                 successor = successor.then
@@ -153,7 +168,9 @@ class Runner:
     def _contract(self, node: Any) -> Contract:
         spec = self.structure.spec_of(node)
         kinds = spec.nodes | ({End} if spec.ends else set()) | ({Stop} if spec.stops else set())
-        contract = Contract.of(node, kinds=kinds, admits=spec.admits, declared=spec.allowed)
+        contract = Contract.of(
+            node, self.engine, kinds=kinds, admits=spec.admits, declared=spec.allowed
+        )
         if not isinstance(node, FunctionNode):
             self._contracts[type(node)] = contract
         return contract
@@ -168,17 +185,13 @@ class Runner:
         strategy = _strategy_of(fork)
         base = Base.of(walk.ctx, walk.state)
         decider = decider_for(strategy, len(fork.nodes))
-        blames: dict[int, Blame] = {}
+        walks: dict[int, Walk] = {}
 
-        async def run_branch(index: int, holder: Holder) -> NodeResult[Any]:
-            inner = Walk(
-                holder,
-                base.branch(engine.isolation, address=branch_address(address, index)),
-                base.state,
-                branch_address(address, index),
-            )
-            blames[index] = inner.blame
-            return await self._branch(inner, base, fork.nodes[index], index)
+        def run_branch(index: int) -> tuple[Walk, Coroutine[Any, Any, NodeResult[Any]]]:
+            place = branch_address(address, index)
+            context = base.branch(engine.isolation, address=place)
+            inner = walks[index] = Walk(engine.slots, context, base.state, place, holding=True)
+            return inner, self._branch(inner, base, fork.nodes[index], index)
 
         group = Group(
             engine,
@@ -194,8 +207,9 @@ class Runner:
         results = await group.run()
         self.counts["forks"] += 1
         self.counts["branches"] += len(results)
-        self.counts["failed"] += sum(result.is_failure for result in results)
-        self.counts["cancelled"] += sum(result.is_cancelled for result in results)
+        for result in results:
+            if result.error is not None:
+                self.counts["cancelled" if result.is_cancelled else "failed"] += 1
         check_met(decider, results, f" at {at_step(address, node_name(node))}")
         joined = join(base, results, decider, metadata_reducers=self.metadata_reducers)
         if joined.vote is not None:
@@ -204,11 +218,15 @@ class Runner:
         walk.ctx = joined_context(
             base,
             joined,
-            writers=[results[index].label for index in joined.taken],
+            writers=Labels([results[index] for index in joined.taken]),
             lazy=engine.isolation is Isolation.LAZY,
         )
         walk.state = joined.state
-        walk.blame.take_over([blames[index] for index in joined.taken])
+        blames = [blame for index in joined.taken if (blame := walks[index].blame) is not None]
+        if blames:
+            if walk.blame is None:
+                walk.blame = Blame()
+            walk.blame.take_over(blames)
         return tuple(
             BranchResult(
                 result.address,
@@ -221,7 +239,7 @@ class Runner:
         )
 
     async def _branch(self, walk: Walk, base: Base, node: Any, index: int) -> NodeResult[Any]:
-        walk.holder.enter()
+        walk.enter()
         started = self.engine.time()
         error: LiftError | None = None
         output: Any = None

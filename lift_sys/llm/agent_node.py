@@ -234,13 +234,20 @@ def _is_about_values(error: BaseException) -> bool:
 
 
 def _unanswered(messages: Sequence[ModelMessage], error: BaseException) -> int:
-    """How many requests of a failed run were sent without an answer: the last one, or none."""
-    from pydantic_ai.exceptions import UsageLimitExceeded
+    """How many requests of a failed run were sent and got no answer.
 
-    if not messages or isinstance(error, UsageLimitExceeded):
+    Pydantic AI counts answers. A hook on each request would be exact, but doubles the cost of a
+    run, so this is read from the messages: the last one is a request that nothing followed, or the
+    beginning of a stream of which nothing came.
+    """
+    from pydantic_ai.exceptions import FallbackExceptionGroup, UsageLimitExceeded
+
+    if isinstance(error, FallbackExceptionGroup):
+        return len(error.exceptions)
+    if isinstance(error, UsageLimitExceeded) or not messages:
         return 0
     last = messages[-1]
-    return int(last.kind == "request" and last.state == "complete")
+    return int(last.state == "complete" if last.kind == "request" else not last.parts)
 
 
 def _pass_on_text(ctx: RunContext[Any]) -> Any:

@@ -203,8 +203,8 @@ class SignatureNode(BaseNode[StateT]):
             return text
         known = _parsed.setdefault(type(self), {})
         if text not in known:
-            names = vars(sys.modules.get(type(self).__module__, sys))
-            known[text] = _load_dspy().Signature(text, custom_types=names)
+            module = sys.modules.get(type(self).__module__)
+            known[text] = _load_dspy().Signature(text, custom_types=vars(module) if module else {})
         return known[text]
 
     def _mismatch(self, state: Any, kind: str, name: str, method: str) -> UsageError:

@@ -47,7 +47,8 @@ def digest(value: Any, *, path: str = "state") -> str:
     """Return the digest of a typed value as 32 hexadecimal digits.
 
     Args:
-        value: Any value that could be pickled, and also local functions and lambdas.
+        value: Any value that could be pickled, and also local functions and lambdas; the digest of
+            these holds for one Python version, as it is made of their instructions.
         path: What `value` is called in errors.
 
     Raises:
@@ -96,7 +97,7 @@ def same(left: Any, right: Any) -> bool:
     if left is right:
         return True
     cls, other = type(left), type(right)
-    if cls is other and cls in _COMPARABLE:
+    if cls is other and cls in COMPARABLE:
         return bool(left == right)
     if cls is not other and (cls in LEAF_ENCODERS and other in LEAF_ENCODERS):
         return False
@@ -107,7 +108,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 # Types whose own equality is ours, between values of exactly the same type.
-_COMPARABLE = frozenset({str, int, bool, bytes, bytearray, type(None)})
+COMPARABLE = frozenset({str, int, bool, bytes, bytearray, type(None)})
 
 
 class _Encoder:

@@ -2,8 +2,9 @@
 
 A value is read as a graph without recursion. Two values in cycles are equal if no path into them,
 however long, ends at a difference (bisimilarity): so aliasing makes no difference, and the digest
-of a value never depends on where one entered its cycle. Before editing: without a cycle, the result
-has to be the same bytes as the recursion in `canonical` gives.
+of a value never depends on where one entered its cycle. With `x = [x]`, `[x]` equals `x` too, so
+around a cycle a digest may be other than the combination of the children's. Before editing: without
+a cycle, the result has to be the same bytes as the recursion in `canonical` gives.
 """
 
 from __future__ import annotations

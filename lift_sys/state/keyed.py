@@ -23,7 +23,9 @@ DICTS = frozenset({dict, defaultdict, OrderedDict, Counter})
 
 # The slots of a pydantic model, by their descriptors: a state may override `__setattr__`, and a
 # lazy state (lazy.py) overrides `__dict__`; both have to be passed by here.
-_new = object.__new__
+_new: Any = object.__new__
+_new_part: Callable[[type[ModelPart]], ModelPart] = object.__new__
+_raw_dict = BaseModel.__dict__["__dict__"].__get__
 _set_dict = BaseModel.__dict__["__dict__"].__set__
 _set_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
 _set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
@@ -33,10 +35,12 @@ _set_private = BaseModel.__dict__["__pydantic_private__"].__set__
 class ModelPart(Part):
     """A pydantic model: fields, extras and private attributes, in one namespace."""
 
-    __slots__ = ("fields_set", "shape")
+    __slots__ = ("changed", "fields_set", "shape")
 
     fields_set: frozenset[str]
     shape: Shape
+    #: By `refresh_leaves`: which attributes differ from the part that it was made from.
+    changed: tuple[str, ...]
 
     @classmethod
     def build(cls, model: Any, shape: Shape, builder: Builder) -> ModelPart:
@@ -143,29 +147,40 @@ class ModelPart(Part):
 
         Leaves can't be shared or cyclic, so that nothing has to be remembered on the way.
         """
-        shape = self.shape
-        if type(live) is not self.cls or not shape.plain:
+        if type(live) is not self.cls or not self.shape.plain:
             return None
-        now = shape.attributes(live)
+        now = _raw_dict(live)
         values = self.values
         if len(now) != len(values):
             return None
-        changed = None
+        changed: tuple[str, ...] = ()
+        equal: dict[str, Any] = {}
         for name, old in values.items():
             value = now.get(name, MISSING)
             if value is old:
                 continue
-            if type(value) not in ATOMIC:
+            kind = type(value)
+            if kind not in ATOMIC:
                 return None
-            if not canonical.same(old, value):
-                changed = {name: value} if changed is None else changed | {name: value}
-        if changed is None:
+            if kind is type(old) and kind in canonical.COMPARABLE:
+                is_equal = value == old
+            else:
+                is_equal = canonical.same(old, value)
+            if is_equal:
+                equal[name] = old  # the same object stands for "unchanged" in a merge
+            else:
+                changed += (name,)
+        if not changed:
             return self
-        part = ModelPart(self.cls)
-        part.shape, part.children, part.values = shape, (), values | changed
+        part = _new_part(ModelPart)
+        part.cls, part.shape, part.children, part._encoding = self.cls, self.shape, (), None
+        part.values = now.copy()
+        if equal:
+            part.values.update(equal)
         fields_set = live.__pydantic_fields_set__
         same_set = fields_set == self.fields_set
         part.fields_set = self.fields_set if same_set else frozenset(fields_set)
+        part.changed = changed
         return part
 
     def _refresh_lazy(self, live: Any, walk: Builder) -> Node:
@@ -221,7 +236,8 @@ class DictPart(Part):
         mapping = defaultdict(self.factory) if self.cls is defaultdict else self.cls()
         if memo is not None:
             memo[id(self)] = mapping
-        dict.update(mapping, self.values)
+        for key, value in self.values.items():
+            mapping[key] = value
         for key in self.children:
             mapping[key] = mapping[key].restore(memo)
         return mapping

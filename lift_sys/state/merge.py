@@ -50,32 +50,37 @@ def merge(
         ReducerError: A reducer raised.
         ValueError: `branches` and `labels` differ in length.
     """
+    if len(branches) != len(labels):
+        raise ValueError(f"{len(branches)} branches and {len(labels)} labels: not the same number")
     changed = [
-        (label, branch.root)
-        for label, branch in zip(labels, branches, strict=True)
+        (index, branch.root)
+        for index, branch in enumerate(branches)
         if branch.root is not base.root
     ]
-    simple = base.simple and all(branch.simple for branch in branches)
     if not changed:
         return base
-    root = _Merger(name, reducers or {}, exact=simple).node((), base.root, changed, None)
+    simple = base.simple and all(branch.simple for branch in branches)
+    root = _Merger(name, labels, reducers or {}, exact=simple).node((), base.root, changed, None)
     return base if root is base.root else Snapshot(root, simple=simple)
 
 
 class _Merger:
-    def __init__(self, name: str, reducers: Mapping[str, Reducer], *, exact: bool) -> None:
+    def __init__(
+        self, name: str, labels: Sequence[str], reducers: Mapping[str, Reducer], *, exact: bool
+    ) -> None:
         self.name = name
+        self.labels = labels
         self.reducers = reducers
         # Snapshots of simple states share every part that is equal (`Part.refresh`), so that a
         # part that is another one differs; of others they may not.
         self.exact = exact
 
     def node(
-        self, path: Path, base: Node, changed: list[tuple[str, Node]], reducer: Reducer | None
+        self, path: Path, base: Node, changed: list[tuple[int, Node]], reducer: Reducer | None
     ) -> Node:
         """The joined value at `path`, where the branches in `changed` hold another than `base`."""
         if not self.exact:
-            changed = [(label, node) for label, node in changed if not _equal(node, base)]
+            changed = [(index, node) for index, node in changed if not _equal(node, base)]
             if not changed:
                 return base
         if reducer is not None:
@@ -84,26 +89,26 @@ class _Merger:
             type(node) is type(base) and node.cls is base.cls for _, node in changed
         ):
             return self.inside(path, base, changed)
-        first_label, first = changed[0]
-        for label, node in changed[1:]:
+        writer, first = changed[0]
+        for index, node in changed[1:]:
             if not _equal(first, node):
-                self.conflict(path, (first_label, label), (first, node))
+                self.conflict(path, (self.labels[writer], self.labels[index]), (first, node))
         return first
 
     def inside(
-        self, path: Path, base: ModelPart | DictPart, changed: list[tuple[str, Node]]
+        self, path: Path, base: ModelPart | DictPart, changed: list[tuple[int, Node]]
     ) -> Node:
         """Merge the attributes of a model, or the keys of a dict."""
-        by_key: dict[Any, list[tuple[str, Node]]] = {}
+        by_key: dict[Any, list[tuple[int, Node]]] = {}
         before = base.values
-        for label, node in changed:
+        for index, node in changed:
             after = node.values
             for key, value in after.items():
                 if value is not before.get(key, MISSING):
-                    by_key.setdefault(key, []).append((label, value))
+                    by_key.setdefault(key, []).append((index, value))
             if len(after) < len(before) or not before.keys() <= after.keys():
                 for key in before.keys() - after.keys():
-                    by_key.setdefault(key, []).append((label, MISSING))
+                    by_key.setdefault(key, []).append((index, MISSING))
         own = reducers_of(base.cls) if isinstance(base, ModelPart) else self.own_reducers(path)
         values = dict(before)
         for key, candidates in by_key.items():
@@ -122,18 +127,17 @@ class _Merger:
         return {} if path else self.reducers
 
     def reduce(
-        self, path: Path, base: Node, changed: list[tuple[str, Node]], reducer: Reducer
+        self, path: Path, base: Node, changed: list[tuple[int, Node]], reducer: Reducer
     ) -> Node:
         """Let the reducer decide over the full values of the branches that changed the field."""
         if type(reducer) is Append and (joined := self.append(base, changed)) is not None:
             return joined
         text = path_text(path, root=self.name)
-        labels = [label for label, _ in changed]
-        for label, node in changed:
-            if node is MISSING:
-                raise ReducerError(
-                    path=text, reducer=repr(reducer), branches=[label], reason="it was deleted"
-                )
+        labels = [self.labels[index] for index, _ in changed]
+        if any(node is MISSING for _, node in changed):
+            raise ReducerError(
+                path=text, reducer=repr(reducer), branches=labels, reason="a branch deleted it"
+            )
         try:
             value = reducer(
                 None if base is MISSING else _live(base), [_live(node) for _, node in changed]
@@ -151,7 +155,7 @@ class _Merger:
             ) from error
         return Snapshot.take(value, name=text).root
 
-    def append(self, base: Node, changed: list[tuple[str, Node]]) -> Node | None:
+    def append(self, base: Node, changed: list[tuple[int, Node]]) -> Node | None:
         """`Append` without copying what was there before; None if it does not apply."""
         if not isinstance(base, ListPart):
             return None

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from lift_sys.errors import UncopyableStateError
 from lift_sys.state.atomic import OpaquePart
+from lift_sys.state.canonical import digest_of
 from lift_sys.state.builder import Builder
 from lift_sys.state.keyed import ModelPart
 from lift_sys.state.lazy import lazy_copy
@@ -31,13 +32,22 @@ class Snapshot(Generic[ValueT]):
         root: The leaf or part that shows the value.
         simple: Whether every container stands in one place only and is of a known kind; restoring
             anything else keeps aliases, cycles and unknown objects at the price of `deepcopy`.
+        changed: Names of the attributes that differ from the snapshot which was refreshed into this
+            one, where nothing but leaves of the root differs; otherwise None.
     """
 
-    __slots__ = ("_pristine", "root", "simple")
+    __slots__ = ("_pristine", "changed", "root", "simple")
 
-    def __init__(self, root: Node, *, simple: bool = True, pristine: Any = None) -> None:
+    def __init__(
+        self,
+        root: Node,
+        simple: bool = True,
+        pristine: Any = None,
+        changed: tuple[str, ...] | None = None,
+    ) -> None:
         self.root = root
         self.simple = simple
+        self.changed = changed
         self._pristine = pristine
 
     @classmethod
@@ -85,7 +95,7 @@ class Snapshot(Generic[ValueT]):
         if type(root) is ModelPart and not root.children:
             renewed = root.refresh_leaves(live)
             if renewed is not None:
-                return self if renewed is root else Snapshot(renewed)
+                return self if renewed is root else Snapshot(renewed, True, None, renewed.changed)
         if not self.simple or not isinstance(root, Part):
             newer = Snapshot.take(live, name=name)
             same = newer.simple and self.simple and newer.digest == self.digest
@@ -103,7 +113,7 @@ class Snapshot(Generic[ValueT]):
     def digest(self) -> str:
         """The canonical digest of the value, as `canonical.digest` gives it: 32 hex digits."""
         root = self.root
-        return (root.encoding if isinstance(root, Part) else encoding_of(root))[-16:].hex()
+        return digest_of(root.encoding if isinstance(root, Part) else encoding_of(root)).hex()
 
 
 def _uncopyable(root: Node, name: str, error: Exception) -> UncopyableStateError:

@@ -9,7 +9,7 @@ Values are checked, never rewritten: what a validator returns is not taken over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -24,7 +24,7 @@ from lift_sys.state.snapshot import Snapshot
 
 
 def validate_changes(
-    live: Any, old: Snapshot[Any] | None, new: Snapshot[Any], *, writers: tuple[str, ...] = ()
+    live: Any, old: Snapshot[Any] | None, new: Snapshot[Any], *, writers: Sequence[str] = ()
 ) -> None:
     """Check what changed from `old` to `new`, the snapshot of `live`, at the end of a node.
 
@@ -41,7 +41,7 @@ def validate_changes(
 
 
 def validate_joined(
-    live: Any, old: Snapshot[Any], new: Snapshot[Any], *, writers: tuple[str, ...] = ()
+    live: Any, old: Snapshot[Any], new: Snapshot[Any], *, writers: Sequence[str] = ()
 ) -> None:
     """Check what a join changed, model validators included. Arguments as `validate_changes`.
 
@@ -55,7 +55,7 @@ def _validate(
     live: Any,
     old: Snapshot[Any] | None,
     new: Snapshot[Any],
-    writers: tuple[str, ...],
+    writers: Sequence[str],
     *,
     joined: bool,
 ) -> None:
@@ -74,9 +74,17 @@ def _validate(
 def is_plainly_right(before: Snapshot[Any], after: Snapshot[Any]) -> bool:
     """Whether only leaves of the root changed, to values of their field's own unconstrained type.
 
-    That is what most nodes do, and needs no validator to be asked.
+    That is what most nodes do, and needs no validator to be asked. `after` was refreshed from
+    `before`.
     """
-    old, new = before.root, after.root
+    new = after.root
+    if after.changed is not None:
+        values, types = new.values, _plain_types(new.cls)
+        for name in after.changed:
+            if types.get(name) is not type(values[name]):
+                return False
+        return True
+    old = before.root
     if type(new) is not ModelPart or type(old) is not ModelPart or old.cls is not new.cls:
         return False
     known, types = old.values, _plain_types(new.cls)

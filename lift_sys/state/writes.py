@@ -86,17 +86,8 @@ def changes(old: Snapshot[Any], new: Snapshot[Any]) -> WriteSet:
 
 
 def changed_paths(old: Snapshot[Any], new: Snapshot[Any]) -> tuple[str, ...]:
-    """Where `new` differs from `old`, as text: `changes(old, new).paths`, for the hot path."""
-    before, after = old.root, new.root
-    if before is after:
-        return ()
-    if new.simple and old.simple and isinstance(before, ModelPart) and not after.children:
-        known = before.values
-        if not before.children and len(known) == len(after.values):
-            return tuple(
-                [name for name, node in after.values.items() if node is not known.get(name, MISSING)]
-            )
-    return changes(old, new).paths
+    """Where `new`, which was refreshed from `old`, differs: `changes(old, new).paths`, but quick."""
+    return changes(old, new).paths if new.changed is None else new.changed
 
 
 def _differences(

@@ -108,12 +108,14 @@ def test_what_follows_the_join_is_not_part_of_a_branch():
 def test_branches_in_branches_count_as_writers():
     """A nested fork's branches, and what follows its join, belong to the outer branch."""
     inner = made("Inner", End, writes=("plan",))
-    one = made("One", Fork[inner, End], writes=())
-    two = made("Two", End, writes=("plan",))
+    joined = made("Joined", End, writes=("draft",))
+    one = made("One", Fork[inner, joined], writes=())
+    two = made("Two", End, writes=("plan", "draft"))
 
-    (mistake,) = mistakes_from(made("Start", Fork[one | two, Finish]))
+    on_plan, on_draft = mistakes_from(made("Start", Fork[one | two, Finish]))
 
-    assert "both declare to write `plan`" in mistake
+    assert "both declare to write `plan`" in on_plan
+    assert "both declare to write `draft`" in on_draft
 
 
 A = made("A", End, writes=("plan",))
@@ -137,12 +139,18 @@ class Helped(BaseNode[Doc]):
         return self.alternatives()
 
 
+class MayTakeFirst(BaseNode[Doc]):
+    async def run(self, ctx: Ctx) -> Fork[A | B, Finish]:
+        how = MergeStrategy.ALL_SUCCESS if ctx.state.notes else MergeStrategy.FIRST_SUCCESS
+        return Fork([A(), B()], then=Finish(), strategy=how)
+
+
 class MergesAll(BaseNode[Doc]):
     async def run(self, ctx: Ctx) -> Fork[A | B, Finish]:
         return Fork([A(), B()], then=Finish(), strategy=MergeStrategy.ALL_SUCCESS)
 
 
-@pytest.mark.parametrize("start", [TakesFirst, TakesSome, Helped])
+@pytest.mark.parametrize("start", [TakesFirst, TakesSome, MayTakeFirst, Helped])
 def test_fork_that_may_take_a_single_branch_is_not_refused(start):
     """Alternatives write one field on purpose: a strategy that takes one has no conflict."""
     assert mistakes_from(start) == []

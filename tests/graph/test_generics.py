@@ -84,3 +84,18 @@ def test_type_variable_is_what_its_bound_allows():
     bounded = TypeVar("bounded", bound="Leaf | End[str]")
 
     assert spec_of(returning(bounded)).nodes == {Leaf}
+
+
+def test_base_that_leaves_the_state_open_does_not_hide_one_that_binds_it():
+    """A mixin on any state goes before the class that says which."""
+
+    class Mixin(BaseNode):
+        pass
+
+    class Bound(BaseNode[Doc]):
+        pass
+
+    class Both(Mixin, Bound):
+        async def run(self, ctx) -> End: ...
+
+    assert spec_of(Both).state is Doc

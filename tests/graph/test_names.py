@@ -75,6 +75,39 @@ def test_local_class_goes_before_a_global_of_the_same_name():
     assert spec_of(start).nodes == {inner} != {outer}
 
 
+def test_local_class_without_a_base_goes_before_a_global():
+    """A running function knows its plain classes too."""
+
+    class Start:
+        async def run(self, ctx: Ctx) -> "Leaf":
+            raise NotImplementedError
+
+    class Leaf:
+        async def run(self, ctx: Ctx) -> End:
+            raise NotImplementedError
+
+    assert spec_of(Start).nodes == {Leaf}
+
+
+def test_class_without_a_base_is_found_after_its_function_has_returned():
+    """What the body mentions is in its closure, and belongs to this call of the function."""
+
+    def make():
+        class Start:
+            async def run(self, ctx: Ctx) -> "Leaf":
+                return Leaf()
+
+        class Leaf:
+            async def run(self, ctx: Ctx) -> End:
+                raise NotImplementedError
+
+        return Start, Leaf
+
+    pairs = [make(), make()]
+
+    assert [spec_of(start).nodes for start, _ in pairs] == [{leaf} for _, leaf in pairs]
+
+
 def make_three(output: Any) -> tuple[type, type, type]:
     class First(BaseNode[Doc]):
         async def run(self, ctx: Ctx) -> "Second | Third":
@@ -187,6 +220,9 @@ class Second(BaseNode):
 FIRST_CELL = """
 class Third(BaseNode):
     async def run(self, ctx) -> Second | First: ...
+
+class Fourth(BaseNode):
+    async def run(self, ctx) -> Third | Second: ...
 """
 
 
@@ -203,10 +239,10 @@ def test_class_defined_again_replaces_the_old_one():
     exec(CELL.format(returns="End[int]"), cells)
 
     with pytest.warns(RedefinedNodeWarning) as caught:
-        structure = structure_of(cells["Third"])
+        structure = structure_of(cells["Fourth"])
 
     assert sorted(str(warning.message).split()[0] for warning in caught) == ["`First`", "`Second`"]
-    assert list(structure.nodes) == [cells["Third"], cells["Second"], cells["First"]]
+    assert list(structure.nodes) == [cells[name] for name in ("Fourth", "Third", "Second", "First")]
     spec = structure.nodes[cells["Third"]]
     assert spec.admits(cells["Second"]())
     assert spec.admits(old())

@@ -4,6 +4,7 @@ import asyncio
 import pickle
 import sys
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Literal
 
 import pytest
@@ -29,6 +30,9 @@ class Review(BaseModel):
     @property
     def first_word(self) -> str:
         return self.text.split()[0]
+
+    def judge(self) -> str:
+        return self.mood
 
 
 class Finish(SignatureNode[Review]):
@@ -112,11 +116,15 @@ async def test_signature_may_be_a_class():
     assert ctx.provenance[0]["signature"] == "Judge"
 
 
-async def test_types_in_a_text_signature_come_from_the_nodes_module():
-    """`Mood` is neither a builtin nor in `typing`."""
+async def test_types_in_a_text_signature_come_from_the_nodes_module(monkeypatch):
+    """`Verdict` is known there and nowhere else: not here, not to Python, not to DSPy."""
+    elsewhere = ModuleType("elsewhere")
+    vars(elsewhere)["Verdict"] = Mood
+    monkeypatch.setitem(sys.modules, "elsewhere", elsewhere)
 
     class Node(Finish):
-        signature = "text -> mood: Mood"
+        __module__ = "elsewhere"
+        signature = "text -> mood: Verdict"
 
     ctx = answering({"mood": "good"})
     await Node().run(ctx)
@@ -225,7 +233,9 @@ async def test_language_model_of_the_class_wins():
     assert seen == ["from class", "from deps", "from context"]
 
 
-@pytest.mark.parametrize(("deps", "what"), [(None, "has no language model"), ({"lm": "x/y"}, "x/y")])
+@pytest.mark.parametrize(
+    ("deps", "what"), [(None, "has no language model"), ({"lm": "x/y"}, "x/y")]
+)
 async def test_without_language_model_the_error_shows_what_to_write(deps, what):
     """Nothing was asked yet, and a name alone is no language model."""
     with pytest.raises(UsageError, match=r"lm = dspy\.LM\(") as caught:
@@ -422,12 +432,12 @@ async def test_value_that_the_state_refuses_is_the_models_fault():
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("copy -> sentiment", "input `copy`.*Review has no such field.*extract_inputs"),
+        ("judge -> sentiment", "input `judge`.*Review has no such field.*extract_inputs"),
         ("text -> verdict", "output `verdict`.*Review has no such field.*update_state"),
     ],
 )
 async def test_signature_that_does_not_fit_the_state_names_the_field(text, what):
-    """Also a name that is a method of every state: methods are no data."""
+    """Also where the state has a method of that name: methods are no data."""
 
     class Node(Finish):
         signature = text
@@ -469,7 +479,9 @@ async def test_fifty_runs_of_one_node_do_not_touch_each_other():
     contexts = [
         context_for(
             Review(text=f"Text {index}."),
-            deps=ScriptedModel({f"Text {index}.": Delayed(f"answer {index}", 60 - index)}).for_dspy(),
+            deps=ScriptedModel(
+                {f"Text {index}.": Delayed(f"answer {index}", 60 - index)}
+            ).for_dspy(),
             address=str(index),
         )
         for index in range(50)
