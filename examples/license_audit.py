@@ -2,10 +2,10 @@
 
     python examples/license_audit.py [PACKAGES]
 
-The graph is `lift_sys/demo/license_audit.py` (it ships with the package, for `lift demo`), its nodes
-are those of `lift_sys.llm`: a branch
+The graph is `lift_sys/demo/license_audit.py`; it ships with the package, for `lift demo`. A branch
 per package, in it a vote of three differently prompted nodes, joined by MAJORITY, beside a node
-that says what the package is for. No network and no key; under a minute for 12 packages.
+that says what the package is for, all of them nodes of `lift_sys.llm`. No network and no key;
+under a minute for 12 packages.
 """
 
 import asyncio

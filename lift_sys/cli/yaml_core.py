@@ -15,6 +15,9 @@ from lift_sys.errors import UsageError
 #: Where a value stands in a document: keys and list indices from the top.
 Place = tuple[str | int, ...]
 
+_STANDARD = "tag:yaml.org,2002:"
+# What PyYAML takes plain scalars for; any other tag was written by hand.
+_RESOLVED = frozenset({"null", "bool", "int", "float", "str", "timestamp", "value", "merge"})
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {
     "true": True,
@@ -91,7 +94,7 @@ class _Builder:
         found: dict[Any, Any] = {}
         lines: dict[Any, int] = {}
         for key_node, value_node in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
+            if key_node.tag == f"{_STANDARD}merge":
                 raise self.error(key_node, "merge keys (<<) are not supported; write the keys out")
             key = self.value(key_node)
             if not isinstance(key, Hashable):
@@ -107,10 +110,10 @@ class _Builder:
 
     def scalar(self, node: Any) -> Any:
         text: str = node.value
+        if node.tag.removeprefix(_STANDARD) not in _RESOLVED:
+            self.no_tag(node, "str")
         if node.style is not None:  # quoted or a block: always text
             return text
-        if not node.tag.startswith("tag:yaml.org,2002:"):
-            self.no_tag(node, "str")
         if text in _NULL:
             return None
         if text in _BOOLEANS:
@@ -131,8 +134,9 @@ class _Builder:
         return float(text) if _FLOAT.fullmatch(text) else text
 
     def no_tag(self, node: Any, plain: str) -> None:
-        if node.tag != f"tag:yaml.org,2002:{plain}":
-            raise self.error(node, f"the tag {node.tag} is not supported; write plain values")
+        if node.tag != _STANDARD + plain:
+            tag = node.tag.replace(_STANDARD, "!!")
+            raise self.error(node, f"the tag {tag} is not supported; write plain values")
 
     def error(self, node: Any, problem: str) -> UsageError:
         mark = node.start_mark

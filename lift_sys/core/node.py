@@ -76,6 +76,14 @@ class AbstractBaseNode(Protocol):
         """Work on `ctx.state` and return what runs next."""
 
 
+def is_node(value: object) -> bool:
+    """Whether `value` has a `run`: as `isinstance(value, AbstractBaseNode)`, but quick.
+
+    A class is no node: the instance was forgotten.
+    """
+    return not isinstance(value, type) and callable(getattr(value, "run", None))
+
+
 class FunctionNode(BaseNode[StateT]):
     """A node made of a function by `@node`. Call it to call the function itself."""
 

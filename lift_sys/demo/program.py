@@ -115,7 +115,7 @@ async def audit_installed(
         everywhere = Services(tuple(clients))
         say("Warming up...")  # or the first requests would pay for prompts that others find cached
         await audit_graph(parallel).run(state=Audit(packages=packages[:servers]), deps=everywhere)
-        few = packages[:BASELINE_PACKAGES]
+        few = packages[-BASELINE_PACKAGES:]  # not those whose prompts the servers have just seen
         say(f"Auditing {len(few)} packages one request at a time, to compare with...")
         began = time.perf_counter()
         alone = await audit_graph(1).run(state=Audit(packages=few), deps=Services((clients[0],)))

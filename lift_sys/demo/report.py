@@ -33,7 +33,9 @@ def _print_rich(report: DemoReport, stream: TextIO) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*_HEAD[:-1], title="Licences of installed packages")
+    table = Table(title="Licences of installed packages")
+    for title in _HEAD[:-1]:
+        table.add_column(title, no_wrap=True)
     table.add_column(_HEAD[-1], no_wrap=True, overflow="ellipsis", ratio=1)
     for package in report.audit.packages:
         cells = [Text(cell) for cell in row(report, package)]

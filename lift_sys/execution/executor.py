@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from lift_sys.core.address import branch_address
 from lift_sys.core.context import RunContext, RunScope
-from lift_sys.core.node import AbstractBaseNode
+from lift_sys.core.node import is_node
 from lift_sys.core.policies import Isolation, RetryPolicy, Timeouts
 from lift_sys.core.strategies import MergeStrategy, Strategy, as_strategy
 from lift_sys.errors import EmptyGroupError, MergeError, NodeError
@@ -25,7 +24,7 @@ from lift_sys.execution.join import check_met, is_accepted, join, joined_context
 from lift_sys.execution.log import log_observer
 from lift_sys.execution.pool import DaemonPool
 from lift_sys.execution.results import Labels, NodeResult, Statistics, statistics_of
-from lift_sys.execution.slots import Holder, Slots, current_holder
+from lift_sys.execution.slots import Holder, Slots, lend_slot
 from lift_sys.execution.step import Contract, Engine
 from lift_sys.state.reducers import Reducer
 
@@ -124,8 +123,12 @@ class ParallelExecutor(Generic[StateT]):
             NotAModelError: The state is no pydantic model.
         """
         call = self._call(nodes, ctx, Decider(len(nodes)))
-        async with lent_slot(call.engine.slots):
+        lender = lend_slot(call.engine.slots)
+        try:
             results: list[NodeResult[StateT]] = await call.run()
+        finally:
+            if lender is not None:
+                await lender.take_back()
         return results
 
     async def execute_single_with_isolation(
@@ -153,15 +156,17 @@ class ParallelExecutor(Generic[StateT]):
             finally:
                 queue.put_nowait(None)
 
-        async with lent_slot(call.engine.slots):
-            task = asyncio.ensure_future(run())
-            try:
-                while (result := await queue.get()) is not None:
-                    yield result
-                await task
-            finally:
-                task.cancel()
-                await asyncio.wait([task])
+        lender = lend_slot(call.engine.slots)
+        task = asyncio.ensure_future(run())
+        try:
+            while (result := await queue.get()) is not None:
+                yield result
+            await task
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            if lender is not None:
+                await lender.take_back()
 
     def merge_states(
         self,
@@ -214,7 +219,7 @@ class ParallelExecutor(Generic[StateT]):
         if not nodes:
             raise EmptyGroupError(call="execute_parallel")
         for node in nodes:
-            if isinstance(node, type) or not isinstance(node, AbstractBaseNode):
+            if not is_node(node):
                 hint = f"{node.__name__}()" if isinstance(node, type) else "an object with `run`"
                 raise TypeError(f"{node!r} is no node: give {hint}, with a method `run(ctx)`.")
         engine = self.engine(_audible(ctx.scope), ctx.execution_id)
@@ -270,17 +275,3 @@ async def _run_once(
         _ending=ending,
         **common,
     )
-
-
-@asynccontextmanager
-async def lent_slot(slots: Slots) -> AsyncIterator[None]:
-    """Lend the slot of the node that is calling, if it holds one of these."""
-    holder = current_holder.get()
-    if holder is None or holder.slots is not slots or not (holder.holding or holder.lent):
-        yield
-        return
-    holder.lend()
-    try:
-        yield
-    finally:
-        await holder.take_back()

@@ -87,8 +87,10 @@ class Group:
 
     def _start_order(self) -> list[int]:
         """Indices still to start, the next one last."""
-        order = list(range(len(self.nodes)))
-        order.sort(key=lambda index: -getattr(self.nodes[index], "priority", 0))
+        priorities = [getattr(node, "priority", 0) for node in self.nodes]
+        order = list(range(len(priorities)))
+        if any(priorities):
+            order.sort(key=lambda index: -priorities[index])
         order.reverse()
         return order
 

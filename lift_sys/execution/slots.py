@@ -140,3 +140,16 @@ class Holder:
 
 #: The holder that the running node belongs to, for lending.
 current_holder: ContextVar[Holder | None] = ContextVar("lift_sys_holder", default=None)
+
+
+def lend_slot(slots: Slots) -> Holder | None:
+    """Lend the slot of the node that is calling, if it runs on one of `slots`.
+
+    Returns:
+        The holder to call `take_back` on when the call is over; None if there is nothing to lend.
+    """
+    holder = current_holder.get()
+    if holder is None or holder.slots is not slots or not (holder.holding or holder.lent):
+        return None
+    holder.lend()
+    return holder

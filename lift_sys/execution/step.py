@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeAlias
 from lift_sys.core.address import located
 from lift_sys.core.context import RunContext, RunScope
 from lift_sys.core.events import Event, NodeFailed, NodeFinished, NodeStarted, RetryScheduled
-from lift_sys.core.node import AbstractBaseNode, node_name
+from lift_sys.core.node import is_node, node_name
 from lift_sys.core.policies import Isolation, RetryPolicy, Timeouts
 from lift_sys.core.successors import End, Fork
 from lift_sys.errors import (
@@ -101,9 +101,7 @@ class Contract:
 
 def is_successor(value: Any) -> bool:
     """Whether `value` is something that `run` may return at all."""
-    return isinstance(value, (End, Fork)) or (
-        isinstance(value, AbstractBaseNode) and not isinstance(value, type)
-    )
+    return isinstance(value, (End, Fork)) or is_node(value)
 
 
 class Engine:

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from lift_sys.core.address import inner_address
 from lift_sys.core.context import RunContext, RunScope, fresh_seed
 from lift_sys.core.events import Event, RunFinished, RunStarted
-from lift_sys.core.node import AbstractBaseNode, BaseNode, node_name
+from lift_sys.core.node import BaseNode, is_node, node_name
 from lift_sys.core.policies import Isolation
 from lift_sys.core.ports import Clock, Observer
 from lift_sys.errors import GraphError, NotAModelError, RunningLoopError, StepTimeoutError
 from lift_sys.execution.bus import Buffer, Bus
-from lift_sys.execution.executor import ParallelExecutor, lent_slot
+from lift_sys.execution.executor import ParallelExecutor
 from lift_sys.execution.log import log_observer
 from lift_sys.execution.step import Contract
-from lift_sys.execution.slots import Slots, current_holder
+from lift_sys.execution.slots import Slots, current_holder, lend_slot
 from lift_sys.graph import drawing
 from lift_sys.graph.check import check_structure
 from lift_sys.graph.names import caller_names
@@ -277,15 +277,17 @@ class Graph(Generic[StateT]):
         failure: BaseException | None = None
         result: RunResult[StateT] | None = None
         try:
-            async with lent_slot(engine.slots):
-                outer = current_holder.get()
-                walk.enter()
-                try:
-                    output = await self._walk(runner, walk, node)
-                except Stopped as stop:
-                    output, walk = stop.output, stop.walk
-                finally:
-                    current_holder.set(outer)
+            outer = current_holder.get()
+            lender = lend_slot(engine.slots)
+            walk.enter()
+            try:
+                output = await self._walk(runner, walk, node)
+            except Stopped as stop:
+                output, walk = stop.output, stop.walk
+            finally:
+                current_holder.set(outer)
+                if lender is not None:
+                    await lender.take_back()
             elapsed = engine.time() - started
             final = walk.state.restore() if lazy else walk.ctx.state
             walk.ctx.state = final
@@ -343,7 +345,7 @@ class Graph(Generic[StateT]):
                         f"instance, `Graph({node.__name__}(...))` or `run({node.__name__}(...))`"
                     ],
                 ) from error
-        if not isinstance(node, AbstractBaseNode):
+        if not is_node(node):
             raise TypeError(f"{node!r} is no node: give an object with a method `run(ctx)`.")
         return node
 

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from lift_sys.core.node import is_node
 from lift_sys.core.successors import End, Fork, Stop
 from lift_sys.graph.annotations import current_definition
 
@@ -90,11 +91,6 @@ class NodeSpec:
             # A Stop is an End to type checkers, so where End is declared it passes here too.
             return self.ends or (self.stops and isinstance(successor, Stop))
         return _is_among(successor, self.nodes, self.dynamic)
-
-
-def is_node(value: object) -> bool:
-    """Whether `value` is an object with a `run`: base class or not, but no class itself."""
-    return not isinstance(value, type) and callable(getattr(value, "run", None))
 
 
 def _is_among(value: object, declared: Collection[type], dynamic: bool) -> bool:

@@ -31,11 +31,11 @@ class ListPart(Part):
         return part
 
     @classmethod
-    def having(cls, values: list[Node]) -> ListPart:
-        """A list of these leaves and parts."""
+    def having(cls, values: list[Node], children: tuple[int, ...] | None = None) -> ListPart:
+        """A list of these leaves and parts; `children`, if it is known who is one."""
         part = cls(list)
         part.values = values
-        part.children = parts_among(enumerate(values))
+        part.children = parts_among(enumerate(values)) if children is None else children
         return part
 
     def _encode(self) -> bytes:
@@ -43,12 +43,16 @@ class ListPart(Part):
             canonical.type_name(list), [encoding_of(value) for value in self.values]
         )
 
-    def restore(self, memo: dict[int, Any] | None) -> Any:
-        if memo is not None and (known := memo.get(id(self))) is not None:
-            return known
+    def copy(self) -> Any:
         items = self.values.copy()
-        if memo is not None:
-            memo[id(self)] = items
+        for index in self.children:
+            items[index] = items[index].copy()
+        return items
+
+    def restore(self, memo: dict[int, Any]) -> Any:
+        if (known := memo.get(id(self))) is not None:
+            return known
+        items = memo[id(self)] = self.values.copy()
         for index in self.children:
             items[index] = items[index].restore(memo)
         return items
@@ -56,7 +60,7 @@ class ListPart(Part):
     def refresh(self, live: Any, walk: Builder) -> Node:
         if type(live) is not list:
             return walk.part(live)
-        walk.seen.append(id(live))
+        walk.seen.append(live)
         old_values = self.values
         known = len(old_values)
         if not self.children:
@@ -71,7 +75,11 @@ class ListPart(Part):
                 else update(old, value, walk)
                 for value, old in zip(live, old_values, strict=True)
             ]
-            return self if all(map(is_, fresh, old_values)) else self.having(fresh)
+            if all(map(is_, fresh, old_values)):
+                return self
+            # The usual case is that items which were parts still are, and no others.
+            kept = all([isinstance(fresh[i], Part) for i in self.children])
+            return self.having(fresh, self.children if kept and len(self.children) == known else None)
         fresh = [
             walk.part(value) if i >= known else update(old_values[i], value, walk)
             for i, value in enumerate(live)
@@ -107,23 +115,28 @@ class TuplePart(Part):
             canonical.type_name(self.cls), [encoding_of(value) for value in self.values]
         )
 
-    def restore(self, memo: dict[int, Any] | None) -> Any:
-        if memo is not None and (known := memo.get(id(self))) is not None:
+    def copy(self) -> Any:
+        items = self.values.copy()
+        for index in self.children:
+            items[index] = items[index].copy()
+        return self._made_of(items)
+
+    def restore(self, memo: dict[int, Any]) -> Any:
+        if (known := memo.get(id(self))) is not None:
             return known
         items = self.values.copy()
         for index in self.children:
             items[index] = items[index].restore(memo)
-        if memo is not None and (known := memo.get(id(self))) is not None:
-            return known  # a cycle through this tuple has made it meanwhile
-        result = tuple(items) if self.cls is tuple else self.cls(*items)
-        if memo is not None:
-            memo[id(self)] = result
-        return result
+        # A cycle through this tuple has made it meanwhile, if there is one.
+        return memo.setdefault(id(self), self._made_of(items))
+
+    def _made_of(self, items: list[Any]) -> Any:
+        return tuple(items) if self.cls is tuple else self.cls(*items)
 
     def refresh(self, live: Any, walk: Builder) -> Node:
         if type(live) is not self.cls or len(live) != len(self.values):
             return walk.part(live)
-        walk.seen.append(id(live))
+        walk.seen.append(live)
         fresh = [update(old, value, walk) for old, value in zip(self.values, live, strict=True)]
         if all(map(is_, fresh, self.values)):
             return self
@@ -155,18 +168,19 @@ class SetPart(Part):
             canonical.type_name(set), [encoding_of(value) for value in self.values]
         )
 
-    def restore(self, memo: dict[int, Any] | None) -> Any:
-        if memo is not None and (known := memo.get(id(self))) is not None:
+    def copy(self) -> Any:
+        return self.values.copy()
+
+    def restore(self, memo: dict[int, Any]) -> Any:
+        if (known := memo.get(id(self))) is not None:
             return known
-        items = self.values.copy()
-        if memo is not None:
-            memo[id(self)] = items
+        items = memo[id(self)] = self.values.copy()
         return items
 
     def refresh(self, live: Any, walk: Builder) -> Node:
         if type(live) is not set:
             return walk.part(live)
-        walk.seen.append(id(live))
+        walk.seen.append(live)
         # Sets that are equal to Python may differ as typed values ({1} and {True}, {0.0} and
         # {-0.0}), so equal ones are compared again by their encodings, unless text settles it.
         if live == self.values and (
@@ -203,16 +217,17 @@ class OpaquePart(Part):
     def _encode(self) -> bytes:
         return canonical.encode_child(self.values, "state")
 
-    def restore(self, memo: dict[int, Any] | None) -> Any:
-        if memo is not None and (known := memo.get(id(self))) is not None:
+    def copy(self) -> Any:
+        return copy.deepcopy(self.values)
+
+    def restore(self, memo: dict[int, Any]) -> Any:
+        if (known := memo.get(id(self))) is not None:
             return known
-        value = copy.deepcopy(self.values)
-        if memo is not None:
-            memo[id(self)] = value
+        value = memo[id(self)] = copy.deepcopy(self.values)
         return value
 
     def refresh(self, live: Any, walk: Builder) -> Node:
         if type(live) is self.cls and canonical.encode_child(live, "state") == self.encoding:
-            walk.seen.append(id(live))
+            walk.seen.append(live)
             return self
         return walk.part(live)

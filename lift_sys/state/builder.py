@@ -24,14 +24,14 @@ class Builder:
     Attributes:
         aliased: Some container was met twice: it is shared by two places, or part of a cycle.
         opaque: Some value is of a kind that only `copy.deepcopy` understands.
-        seen: Ids of the live containers that were compared with a part, see `refresh`.
+        seen: The live containers that were compared with a part, see `refresh`.
     """
 
     __slots__ = ("aliased", "memo", "opaque", "seen")
 
     def __init__(self) -> None:
         self.memo: dict[int, Part] = {}
-        self.seen: list[int] = []
+        self.seen: list[Any] = []
         self.aliased = False
         self.opaque = False
 
@@ -58,7 +58,7 @@ class Builder:
     def met_twice(self) -> bool:
         """Whether a container stands in two places of what was walked."""
         walked = len(self.seen) + len(self.memo)
-        return self.aliased or len({*self.seen, *self.memo}) != walked
+        return self.aliased or len({*map(id, self.seen), *self.memo}) != walked
 
     def fill(self, values: Any, items: Iterable[tuple[Any, Any]]) -> tuple[Any, ...]:
         """Replace what is mutable in `values` by parts; return the keys that now hold parts."""

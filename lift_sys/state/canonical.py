@@ -9,6 +9,7 @@ very deep nesting, an error whose path has to be named) is done by `graphs`, and
 
 from __future__ import annotations
 
+from math import copysign
 from typing import Any
 
 from pydantic import BaseModel
@@ -97,8 +98,13 @@ def same(left: Any, right: Any) -> bool:
     if left is right:
         return True
     cls, other = type(left), type(right)
-    if cls is other and cls in COMPARABLE:
-        return bool(left == right)
+    if cls is other:
+        if cls in COMPARABLE:
+            return bool(left == right)
+        if cls is float:
+            if left == right:
+                return copysign(1.0, left) == copysign(1.0, right)  # 0.0 and -0.0 differ
+            return left != left and right != right  # both are NaN
     if cls is not other and (cls in LEAF_ENCODERS and other in LEAF_ENCODERS):
         return False
     first, second = encode_leaf(left), encode_leaf(right)

@@ -64,41 +64,43 @@ class ModelPart(Part):
         self,
         values: dict[str, Node],
         fields_set: Set[str],
-        changed: dict[str, Node] | None = None,
+        children: tuple[str, ...] | None = None,
     ) -> ModelPart:
-        """A model of the same class with other values; `changed`, if only those are others."""
-        part = ModelPart(self.cls)
-        part.shape, part.values = self.shape, values
+        """A model of the same class with other values; `children`, if it is known who they are."""
+        part = _new_part(ModelPart)
+        part._encoding = None
+        part.cls, part.shape, part.values = self.cls, self.shape, values
         same_set = fields_set == self.fields_set
         part.fields_set = self.fields_set if same_set else frozenset(fields_set)
-        if changed is not None and all(
-            [isinstance(node, Part) is (name in self.children) for name, node in changed.items()]
-        ):
-            part.children = self.children
-        else:
-            part.children = parts_among(values.items())
+        part.children = parts_among(values.items()) if children is None else children
         return part
 
     def _encode(self) -> bytes:
         items = [(name, encoding_of(value)) for name, value in self.values.items()]
         return canonical.digest_model(canonical.type_name(self.cls), items)
 
-    def restore(self, memo: dict[int, Any] | None) -> Any:
-        if memo is not None and (known := memo.get(id(self))) is not None:
-            return known
+    def copy(self) -> Any:
         model: Any = _new(self.cls)
-        if memo is not None:
-            memo[id(self)] = model
         values = self.values.copy()
         for name in self.children:
-            values[name] = values[name].restore(memo)
+            values[name] = values[name].copy()
         if self.shape.plain:  # `equip` written out: this runs for every model of every copy
             _set_dict(model, values)
-            _set_fields_set(model, set(self.fields_set))
+            _set_fields_set(model, {*self.fields_set})
             _set_extra(model, None)
             _set_private(model, None)
         else:
             self.equip(model, values)
+        return model
+
+    def restore(self, memo: dict[int, Any]) -> Any:
+        if (known := memo.get(id(self))) is not None:
+            return known
+        model = memo[id(self)] = _new(self.cls)
+        values = self.values.copy()
+        for name in self.children:
+            values[name] = values[name].restore(memo)
+        self.equip(model, values)
         return model
 
     def equip(self, model: Any, values: dict[str, Any]) -> None:
@@ -115,31 +117,43 @@ class ModelPart(Part):
             if getattr(kind, "__lift_origin__", None) is not self.cls:
                 return walk.part(live)
             return self._refresh_lazy(live, walk)
-        walk.seen.append(id(live))
-        values = self.values
-        now = self.shape.attributes(live)
-        changed: dict[str, Node] | None = None
-        same_shape = len(now) == len(values)
+        walk.seen.append(live)
+        values, shape = self.values, self.shape
+        now: dict[str, Any] = _raw_dict(live) if shape.plain else shape.attributes(live)
+        if len(now) != len(values):
+            return self._regrown(live, shape.attributes(live), walk)
+        fresh: dict[str, Node] | None = None
+        reshaped = False
         for name, old in values.items():
             value = now.get(name, MISSING)
             if value is old:
                 continue
-            if value is MISSING:
-                same_shape = False
-                continue
-            new = old.refresh(value, walk) if isinstance(old, Part) else update(old, value, walk)
+            if isinstance(old, Part):
+                new = old.refresh(value, walk)
+            elif value is MISSING:
+                return self._regrown(live, shape.attributes(live), walk)
+            else:
+                new = update(old, value, walk)
             if new is not old:
-                if changed is None:
-                    changed = {}
-                changed[name] = new
-        if same_shape:
-            if changed is None:
-                return self
-            return self.having(values | changed, live.__pydantic_fields_set__, changed)
-        known = values if changed is None else values | changed
+                if fresh is None:
+                    fresh = values.copy()
+                fresh[name] = new
+                if isinstance(new, Part) is not isinstance(old, Part):
+                    reshaped = True
+        if fresh is None:
+            return self
+        fields_set = live.__pydantic_fields_set__
+        return self.having(fresh, fields_set, None if reshaped else self.children)
+
+    def _regrown(self, live: Any, now: dict[str, Any], walk: Builder) -> Node:
+        """As `refresh` where there are other attributes than before."""
+        values = self.values
         fresh = {
-            name: known[name] if name in known else walk.part(value) for name, value in now.items()
+            name: update(values[name], value, walk) if name in values else walk.part(value)
+            for name, value in now.items()
         }
+        if len(fresh) == len(values) and all(map(is_, fresh.values(), values.values())):
+            return self
         return self.having(fresh, live.__pydantic_fields_set__)
 
     def refresh_leaves(self, live: Any) -> ModelPart | None:
@@ -154,7 +168,7 @@ class ModelPart(Part):
         if len(now) != len(values):
             return None
         changed: tuple[str, ...] = ()
-        equal: dict[str, Any] = {}
+        fresh = values
         for name, old in values.items():
             value = now.get(name, MISSING)
             if value is old:
@@ -163,29 +177,22 @@ class ModelPart(Part):
             if kind not in ATOMIC:
                 return None
             if kind is type(old) and kind in canonical.COMPARABLE:
-                is_equal = value == old
-            else:
-                is_equal = canonical.same(old, value)
-            if is_equal:
-                equal[name] = old  # the same object stands for "unchanged" in a merge
-            else:
-                changed += (name,)
+                if value == old:
+                    continue  # and the old object goes on to stand for "unchanged" in a merge
+            elif canonical.same(old, value):
+                continue
+            fresh = fresh if changed else values.copy()
+            fresh[name] = value
+            changed += (name,)
         if not changed:
             return self
-        part = _new_part(ModelPart)
-        part.cls, part.shape, part.children, part._encoding = self.cls, self.shape, (), None
-        part.values = now.copy()
-        if equal:
-            part.values.update(equal)
-        fields_set = live.__pydantic_fields_set__
-        same_set = fields_set == self.fields_set
-        part.fields_set = self.fields_set if same_set else frozenset(fields_set)
+        part = self.having(fresh, live.__pydantic_fields_set__, ())
         part.changed = changed
         return part
 
     def _refresh_lazy(self, live: Any, walk: Builder) -> Node:
         """As `refresh` for a lazy state, in which what is absent was never touched."""
-        walk.seen.append(id(live))
+        walk.seen.append(live)
         now = self.shape.attributes(live)
         fresh = {name: old for name, old in self.values.items() if name not in live.__lift_deleted__}
         for name, value in now.items():
@@ -230,22 +237,34 @@ class DictPart(Part):
             return canonical.digest_sequence(canonical.type_name(self.cls), pairs)
         return canonical.digest_mapping(canonical.type_name(self.cls), items)
 
-    def restore(self, memo: dict[int, Any] | None) -> Any:
-        if memo is not None and (known := memo.get(id(self))) is not None:
+    def copy(self) -> Any:
+        if self.cls is dict:
+            mapping: Any = self.values.copy()
+        else:
+            mapping = self._filled()
+        for key in self.children:
+            mapping[key] = mapping[key].copy()
+        return mapping
+
+    def restore(self, memo: dict[int, Any]) -> Any:
+        if (known := memo.get(id(self))) is not None:
             return known
-        mapping = defaultdict(self.factory) if self.cls is defaultdict else self.cls()
-        if memo is not None:
-            memo[id(self)] = mapping
-        for key, value in self.values.items():
-            mapping[key] = value
+        mapping = memo[id(self)] = self._filled()
         for key in self.children:
             mapping[key] = mapping[key].restore(memo)
+        return mapping
+
+    def _filled(self) -> Any:
+        """A fresh dict of the same kind with the leaves and, for now, the parts."""
+        mapping: Any = defaultdict(self.factory) if self.cls is defaultdict else self.cls()
+        for key, value in self.values.items():
+            mapping[key] = value
         return mapping
 
     def refresh(self, live: Any, walk: Builder) -> Node:
         if type(live) is not self.cls or getattr(live, "default_factory", None) != self.factory:
             return walk.part(live)
-        walk.seen.append(id(live))
+        walk.seen.append(live)
         fresh: dict[Any, Node] | None = None
         old_values = self.values
         for key, value in live.items():

@@ -31,7 +31,7 @@ def lazy_copy(part: ModelPart) -> Any:
     """A lazy state that shows `part`; extras and private attributes are copied at once."""
     state = _new(_lazy_class(part.cls))
     values = {
-        name: value.restore(None) if isinstance(value, Part) else value
+        name: value.copy() if isinstance(value, Part) else value
         for name, value in part.values.items()
         if name not in part.shape.fields
     }
@@ -53,7 +53,7 @@ def plain_state(state: Any) -> Any:
 def _fill(state: Any, name: str) -> Any:
     value = state.__lift_part__.values[name]
     if isinstance(value, Part):
-        value = value.restore(None)
+        value = value.copy()
     raw_dict(state)[name] = value
     return value
 

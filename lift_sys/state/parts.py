@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lift_sys.state import canonical
 from lift_sys.state.paths import Key
+from lift_sys.state.shapes import ATOMIC
 
 if TYPE_CHECKING:
     from lift_sys.state.builder import Builder
@@ -81,8 +82,11 @@ class Part:
         def _encode(self) -> bytes:
             """The canonical encoding, from `encoding_of` what is inside."""
 
-        def restore(self, memo: dict[int, Any] | None) -> Any:
-            """Build a fresh live value. `memo` keeps aliases; None where there are none."""
+        def copy(self) -> Any:
+            """Build a fresh live value, where no container stands in two places."""
+
+        def restore(self, memo: dict[int, Any]) -> Any:
+            """Build a fresh live value; `memo` keeps aliases and cycles."""
 
         def refresh(self, live: Any, walk: Builder) -> Node:
             """This part if `live` is still what it shows, or else one sharing what it can."""
@@ -116,5 +120,8 @@ def update(old: Node, live: Any, walk: Builder) -> Node:
         return old.refresh(live, walk)
     if live is old:
         return old
-    part = walk.part(live)
-    return old if not isinstance(part, Part) and canonical.same(old, part) else part
+    if type(live) not in ATOMIC:
+        part = walk.part(live)
+        if isinstance(part, Part):
+            return part
+    return old if canonical.same(old, live) else live

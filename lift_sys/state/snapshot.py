@@ -77,7 +77,7 @@ class Snapshot(Generic[ValueT]):
             return copy.deepcopy(self._pristine)  # type: ignore[no-any-return]
         if not isinstance(self.root, Part):
             return self.root  # type: ignore[no-any-return]
-        return self.root.restore(None if self.simple else {})  # type: ignore[no-any-return]
+        return self.root.copy() if self.simple else self.root.restore({})  # type: ignore[no-any-return]
 
     def restore_lazily(self) -> ValueT:
         """A copy of a model that copies each field when it is first touched (lazy.py)."""

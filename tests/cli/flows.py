@@ -1,0 +1,120 @@
+"""Small graphs for tests of the command line; started there by `lift run flows.py:...`."""
+
+import asyncio
+import time
+from typing import Annotated
+
+from pydantic import BaseModel
+
+from lift_sys import BaseNode, End, Fork, Graph, Majority, RunContext
+from lift_sys.core.usage import Usage
+from lift_sys.reducers import Append
+
+
+class Limits(BaseModel):
+    size: int = 1
+    codes: list[str] = []
+
+
+class Note(BaseModel):
+    topic: str
+    lines: Annotated[list[str], Append()] = []
+    limits: Limits = Limits()
+    draw: float = 0.0
+
+
+class Left(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> End:
+        ctx.state.lines.append(f"left of {ctx.state.topic}")
+        ctx.add_usage(Usage(calls=1, input_tokens=3, output_tokens=4))
+        return End()
+
+
+class Right(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> End:
+        print("a node prints")
+        ctx.state.lines.append("right")
+        return End()
+
+
+class Close(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> End[str]:
+        ctx.state.draw = ctx.random.random()
+        return End(f"{ctx.state.topic}: {len(ctx.state.lines)} lines")
+
+
+class Both(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> Fork[Left | Right, Close]:
+        return Fork([Left(), Right()], then=Close())
+
+
+class Fails(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> End:
+        raise OSError("the tea is cold")
+
+
+class Exits(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> End:
+        raise SystemExit("a node wants out")
+
+
+class Sleeps(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> End:
+        await asyncio.sleep(600)
+        return End()
+
+
+class Blocks(BaseNode[Note]):
+    def run(self, ctx: RunContext[Note]) -> End:
+        time.sleep(600)
+        return End()
+
+
+class Stubborn(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> End:
+        while True:
+            try:
+                await asyncio.sleep(600)
+            except asyncio.CancelledError:
+                continue
+
+
+class Waits(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> Fork[Left | Sleeps | Blocks, Close]:
+        return Fork([Left(), Sleeps(), Blocks()], then=Close())
+
+
+class Say(BaseNode[Note]):
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+    async def run(self, ctx: RunContext[Note]) -> End[str]:
+        await asyncio.sleep(0)  # lets the others start, if there are slots for them
+        ctx.state.topic = self.word
+        return End(self.word)
+
+
+class Poll(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> Fork[Say, Close]:
+        votes = [Say("tea"), Say("milk"), Say("tea")]
+        return Fork(votes, then=Close(), strategy=Majority(key="topic"))
+
+
+class Many(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> Fork[Right, Close]:
+        return Fork([Right() for _ in range(3000)], then=Close())
+
+
+graph = Graph(Both)
+many = Graph(Many)
+
+
+def make_graph() -> Graph[Note]:
+    return Graph(Both, name="made")
+
+
+def needs_size(size: int) -> Graph[Note]:
+    return Graph(Both, name=f"of {size}")
+
+
+number = 5
