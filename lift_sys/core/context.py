@@ -7,6 +7,7 @@ reference on purpose: it is the place for clients, locks and pools.
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -51,7 +52,7 @@ class RunScope:
     `publish` is None while nobody listens, so that a silent run builds no events.
     """
 
-    __slots__ = ("clock", "ledger", "publish", "seed", "started")
+    __slots__ = ("_started", "_time", "clock", "ledger", "publish", "seed")
 
     def __init__(
         self,
@@ -65,7 +66,17 @@ class RunScope:
         self.clock = clock
         self.ledger = UsageLedger() if ledger is None else ledger
         self.publish = publish
-        self.started = 0.0
+        self._time: Callable[[], float] = time.monotonic
+        self._started = self._time()
+
+    def begin(self, clock: Callable[[], float]) -> None:
+        """The run starts now, by the event loop's clock."""
+        self._time = clock
+        self._started = clock()
+
+    def elapsed(self) -> float:
+        """Seconds since the run started."""
+        return self._time() - self._started
 
     def now(self) -> datetime:
         """The time by the run's clock: aware, in UTC."""
@@ -211,7 +222,11 @@ class RunContext(Generic[StateT]):
         if publish is not None:
             publish(
                 kind(
-                    execution_id=self.execution_id, address=self.address, node=self._node, **fields
+                    execution_id=self.execution_id,
+                    address=self.address,
+                    node=self._node,
+                    time=self.scope.elapsed(),
+                    **fields,
                 )
             )
 

@@ -8,8 +8,10 @@ dropped; progress and tokens that a listener has not taken yet are coalesced wit
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
@@ -72,6 +74,8 @@ class Bus:
     """Delivers the events of one run to its observers."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._buffers: list[Buffer] = []
         self._tasks: list[asyncio.Task[None]] = []
         for observer in observers:
@@ -81,6 +85,10 @@ class Bus:
 
     def publish(self, event: Event) -> None:
         """Hand an event to every observer's buffer."""
+        if threading.get_ident() != self._thread:  # a plain `def` node speaks from its thread
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                self._loop.call_soon_threadsafe(self.publish, event)
+            return
         for buffer in self._buffers:
             buffer.put(event)
 

@@ -17,7 +17,9 @@ from lift_sys.core.node import is_node
 from lift_sys.core.policies import Isolation, RetryPolicy, Timeouts
 from lift_sys.core.strategies import MergeStrategy, Strategy, as_strategy
 from lift_sys.errors import EmptyGroupError, MergeError, NodeError
+from lift_sys.execution.contract import Contract
 from lift_sys.execution.deciders import Decider, decider_for
+from lift_sys.execution.engine import Engine
 from lift_sys.execution.group import Group
 from lift_sys.execution.isolation import Base, Ending
 from lift_sys.execution.join import check_met, is_accepted, join, joined_context, vote_of
@@ -25,7 +27,7 @@ from lift_sys.execution.log import log_observer
 from lift_sys.execution.pool import DaemonPool
 from lift_sys.execution.results import Labels, NodeResult, Statistics, statistics_of
 from lift_sys.execution.slots import Holder, Slots, lend_slot
-from lift_sys.execution.step import Contract, Engine
+from lift_sys.execution.step import step
 from lift_sys.state.reducers import Reducer
 
 if TYPE_CHECKING:
@@ -77,9 +79,7 @@ class ParallelExecutor(Generic[StateT]):
     def __repr__(self) -> str:
         return f"ParallelExecutor(max_concurrent={self.max_concurrent})"
 
-    def engine(
-        self, scope: RunScope, execution_id: str, *, slots: Slots | None = None
-    ) -> Engine:
+    def engine(self, scope: RunScope, execution_id: str, *, slots: Slots | None = None) -> Engine:
         """What the steps of one call share, in the running event loop.
 
         `slots` are those of another executor, for a graph that runs inside a step of its.
@@ -230,9 +230,7 @@ class ParallelExecutor(Generic[StateT]):
             return holder, _run_once(engine, base, holder, nodes[index], index)
 
         timeout = self.timeouts.group
-        return Group(
-            engine, base, nodes, run_branch, decider, None, timeout=timeout, **options
-        )
+        return Group(engine, base, nodes, run_branch, decider, None, timeout=timeout, **options)
 
 
 def _audible(scope: RunScope) -> RunScope:
@@ -258,8 +256,8 @@ async def _run_once(
     }
     started = engine.time()
     try:
-        successor, state, attempts, seconds = await engine.step(
-            holder, node, context, base.state, Contract.of(node, engine)
+        successor, state, attempts, seconds = await step(
+            engine, holder, node, context, base.state, Contract.of(node, engine)
         )
         ending = Ending.of(context, base, state)
     except Exception as error:
@@ -271,6 +269,7 @@ async def _run_once(
     return NodeResult(
         next_node=successor,
         execution_time_ms=seconds * 1000,
+        busy_ms=seconds * 1000,
         attempts=attempts,
         _ending=ending,
         **common,

@@ -17,11 +17,11 @@ from lift_sys.core.policies import Isolation
 from lift_sys.core.strategies import Majority, Strategy
 from lift_sys.errors import StepTimeoutError
 from lift_sys.execution.deciders import Decider
+from lift_sys.execution.engine import Engine
 from lift_sys.execution.isolation import Base
 from lift_sys.execution.join import is_accepted, vote_of
 from lift_sys.execution.results import NodeResult
 from lift_sys.execution.slots import Holder, Ticket
-from lift_sys.execution.step import Engine
 from lift_sys.execution.witness import Witness
 
 #: Makes the holder of one branch, which has a slot already, and the coroutine that runs it and says
@@ -42,6 +42,7 @@ class Group:
         strategy: Strategy | None,
         *,
         address: str = "",
+        node: str = "",
         max_concurrent: int | None = None,
         timeout: float | None = None,
         finished: Callable[[NodeResult[Any]], None] | None = None,
@@ -56,6 +57,7 @@ class Group:
             decider: Is told how branches end.
             strategy: Whose `accept` and `key` are asked; None takes every result.
             address: The step that forked.
+            node: Name of the node that forked.
             max_concurrent: Most branches under way at a time; None leaves it to the slots.
             timeout: Seconds until unfinished branches count as failed.
             finished: Called with each result, in order of completion.
@@ -67,6 +69,7 @@ class Group:
         self.decider = decider
         self.strategy = strategy
         self.address = address
+        self.node = node
         self.limit = max_concurrent or len(nodes)
         self.timeout = timeout
         self.finished = finished
@@ -102,7 +105,9 @@ class Group:
         """
         started = self.engine.time()
         names = tuple(map(node_name, self.nodes)) if self.engine.scope.publish else ()
-        self.engine.tell(GroupStarted, self.address, nodes=names, strategy=self._strategy_name())
+        self.engine.tell(
+            GroupStarted, self.address, self.node, nodes=names, strategy=self._strategy_name()
+        )
         if self.engine.isolation is Isolation.STRICT:
             self._witness = Witness(self.base, self.nodes)
         expiry = None
@@ -277,6 +282,7 @@ class Group:
             self.engine.tell(
                 Voted,
                 self.address,
+                self.node,
                 classes=vote.classes,
                 share=vote.share,
                 weak=2 * len(vote.classes[0]) <= vote.cast,
@@ -284,12 +290,11 @@ class Group:
         self.engine.tell(
             GroupFinished,
             self.address,
+            self.node,
             strategy=self._strategy_name(),
             succeeded=sum(result.is_success for result in results),
             failed=sum(result.is_failure for result in results),
             cancelled=sum(result.is_cancelled for result in results),
             elapsed=elapsed,
-            sequential=sum(result.execution_time_ms for result in results) / 1000,
+            sequential=sum(result.busy_ms for result in results) / 1000,
         )
-
-

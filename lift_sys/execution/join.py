@@ -200,4 +200,3 @@ def joined_context(
         address=origin.address,
         scope=origin.scope,
     )
-

@@ -35,6 +35,7 @@ class NodeResult(Generic[StateT]):
         next_node: What it returned (unexecuted); None if it failed.
         error: What it raised, or `asyncio.CancelledError` if it was cancelled.
         execution_time_ms: Milliseconds from its start to its end, without waiting for a slot.
+        busy_ms: Milliseconds that nodes of the branch ran, added up.
         address: Where it stood in a run; "" outside of one.
         attempts: How often it was tried; 0 if it never started.
         index: Its place in the group, from 0.
@@ -46,6 +47,7 @@ class NodeResult(Generic[StateT]):
     next_node: Any = None
     error: BaseException | None = None
     execution_time_ms: float = 0.0
+    busy_ms: float = 0.0
     address: str = ""
     attempts: int = 1
     index: int = 0

@@ -36,10 +36,7 @@ class Witness:
         for what, before, live in (
             ("The state that the branches started from", self._base.state, context.state),
             ("Its metadata", self._base.metadata, context.metadata),
-            *(
-                (f"Node {node_name(node)}", before, _fields(node))
-                for node, before in self._nodes
-            ),
+            *((f"Node {node_name(node)}", before, _fields(node)) for node, before in self._nodes),
         ):
             paths = changes(before, before.refresh(live)).paths
             if paths:

@@ -9,31 +9,28 @@ A `Graph` keeps nothing of a run; one object serves many runs at the same time, 
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lift_sys.core.address import inner_address
 from lift_sys.core.context import RunContext, RunScope, fresh_seed
-from lift_sys.core.events import Event, RunFinished, RunStarted
-from lift_sys.core.node import BaseNode, is_node, node_name
-from lift_sys.core.policies import Isolation
+from lift_sys.core.events import Event
+from lift_sys.core.node import BaseNode, node_name
 from lift_sys.core.ports import Clock, Observer
-from lift_sys.errors import GraphError, NotAModelError, RunningLoopError, StepTimeoutError
+from lift_sys.errors import GraphError, RunningLoopError
 from lift_sys.execution.bus import Buffer, Bus
+from lift_sys.execution.contract import Contract
 from lift_sys.execution.executor import ParallelExecutor
 from lift_sys.execution.log import log_observer
-from lift_sys.execution.step import Contract
-from lift_sys.execution.slots import Slots, current_holder, lend_slot
+from lift_sys.execution.slots import current_holder
 from lift_sys.graph import drawing
 from lift_sys.graph.check import check_structure
+from lift_sys.graph.launch import launch
 from lift_sys.graph.names import caller_names
-from lift_sys.graph.result import Blame, RunResult
-from lift_sys.graph.runner import Runner, Stopped, Walk
+from lift_sys.graph.result import RunResult
 from lift_sys.graph.steps import StepByStep
 from lift_sys.graph.structure import Structure, read_structure
-from lift_sys.state.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -71,7 +68,7 @@ class Graph(Generic[StateT]):
         self.has_own_executor = executor is not None
         # What the engine needs to know of each node class, found once; by class, and the classes
         # are the structure's own.
-        self._contracts: dict[Any, Contract] = {}
+        self.contracts: dict[Any, Contract] = {}
         self.structure: Structure = read_structure(start, local_names=caller_names(1))
         self.check()
 
@@ -81,7 +78,7 @@ class Graph(Generic[StateT]):
     @property
     def state_type(self) -> type[StateT] | None:
         """The state's class, as the start node declares it; None if it declares none."""
-        return self.structure.nodes[self.structure.start].state  # type: ignore[return-value]
+        return self.structure.state
 
     def check(self) -> None:
         """Look for all mistakes; done when the graph is made.
@@ -138,7 +135,7 @@ class Graph(Generic[StateT]):
         observers = [observer for observer in (on_event, log_observer()) if observer is not None]
         bus = Bus(observers)
         scope = RunScope(
-            seed=fresh_seed() if seed is None else seed,
+            seed=_seed(seed),
             clock=clock,
             publish=bus.publish if observers else None,
         )
@@ -151,7 +148,7 @@ class Graph(Generic[StateT]):
             scope=scope,
         )
         try:
-            return await self._run(start_node, context)
+            return await launch(self, start_node, context)
         finally:
             await bus.close()
 
@@ -186,13 +183,13 @@ class Graph(Generic[StateT]):
         on_event = options.pop("on_event", None)
         bus = Bus([on_event] if on_event else [])
         scope = RunScope(
-            seed=options.pop("seed", None) or fresh_seed(),
+            seed=_seed(options.pop("seed", None)),
             clock=options.pop("clock", None),
             publish=bus.publish if on_event else None,
         )
         context = RunContext(state, scope=scope, **options)
         try:
-            steps.begin(self._run(start_node, context, gate=steps.offer))
+            steps.begin(launch(self, start_node, context, gate=steps.offer))
             yield steps
         finally:
             await steps.close()
@@ -239,125 +236,13 @@ class Graph(Generic[StateT]):
         )
         holder = current_holder.get()
         slots = None if self.has_own_executor or holder is None else holder.slots
-        return await self._run(
-            start_node, context, slots=slots, prefix=inner_address(outer.address)
-        )
-
-    async def _run(
-        self,
-        start_node: Any,
-        context: RunContext[StateT],
-        *,
-        slots: Slots | None = None,
-        prefix: str = "",
-        gate: Any = None,
-    ) -> RunResult[StateT]:
-        """Run on a copy of what `context` holds."""
-        self._check_state(context.state)
-        node = self._first(start_node)
-        engine = self.executor.engine(context.scope, context.execution_id, slots=slots)
-        reducers = self.executor.metadata_reducers
-        runner = Runner(
-            engine,
-            self.structure,
-            metadata_reducers=reducers,
-            contracts=self._contracts,
-            gate=gate,
-        )
-        started = engine.time()
-        if not prefix:
-            context.scope.started = started
-        snapshot: Snapshot[StateT] = Snapshot.take(context.state)
-        lazy = engine.isolation is Isolation.LAZY
-        context.state = snapshot.restore_lazily() if lazy else snapshot.restore()
-        if context._metadata:
-            context.metadata = Snapshot.take(context.metadata, name="metadata").restore()
-        walk = Walk(engine.slots, context, snapshot, prefix)
-        engine.tell(RunStarted, prefix, graph=self.name, seed=context.scope.seed)
-        failure: BaseException | None = None
-        result: RunResult[StateT] | None = None
-        try:
-            outer = current_holder.get()
-            lender = lend_slot(engine.slots)
-            walk.enter()
-            try:
-                output = await self._walk(runner, walk, node)
-            except Stopped as stop:
-                output, walk = stop.output, stop.walk
-            finally:
-                current_holder.set(outer)
-                if lender is not None:
-                    await lender.take_back()
-            elapsed = engine.time() - started
-            final = walk.state.restore() if lazy else walk.ctx.state
-            walk.ctx.state = final
-            result = RunResult(
-                state=final,
-                output=output,
-                context=walk.ctx,
-                blame=walk.blame or Blame(),
-                usage=context.scope.ledger,
-                votes=runner.votes,
-                discarded=tuple(runner.discarded),
-                elapsed=elapsed,
-                statistics=runner.statistics(elapsed),
-                execution_id=context.execution_id,
-                seed=context.scope.seed,
-            )
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            engine.tell(
-                RunFinished,
-                prefix,
-                elapsed=engine.time() - started,
-                steps=engine.steps,
-                error=failure,
-                result=result,
-            )
-            failure = None  # or the error would refer to itself through this frame
-        return result
-
-    async def _walk(self, runner: Runner, walk: Walk, node: Any) -> Any:
-        seconds = runner.engine.timeouts.run
-        if seconds is None:
-            return await runner.walk(walk, node)
-        deadline = asyncio.timeout(seconds)
-        try:
-            async with deadline:
-                return await runner.walk(walk, node)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-        raise StepTimeoutError(layer="run", seconds=seconds, node=self.name)
-
-    def _first(self, start_node: Any) -> Any:
-        node = self.start if start_node is None else start_node
-        if isinstance(node, type):
-            try:
-                return node()
-            except TypeError as error:
-                raise GraphError(
-                    graph=self.name,
-                    mistakes=[
-                        f"{node.__name__} can't be made without arguments ({error}): give an "
-                        f"instance, `Graph({node.__name__}(...))` or `run({node.__name__}(...))`"
-                    ],
-                ) from error
-        if not is_node(node):
-            raise TypeError(f"{node!r} is no node: give an object with a method `run(ctx)`.")
-        return node
-
-    def _check_state(self, state: Any) -> None:
-        from pydantic import BaseModel
-
-        expected = self.state_type
-        if not isinstance(state, BaseModel):
-            raise NotAModelError(type_name=type(state).__name__)
-        if expected is not None and not isinstance(state, expected):
-            raise NotAModelError(type_name=type(state).__name__, expected=f"a {expected.__name__}")
+        prefix = inner_address(outer.address)
+        return await launch(self, start_node, context, slots=slots, prefix=prefix)
 
 
 def _name_of(start: Any) -> str:
     return start.__name__ if isinstance(start, type) else node_name(start)
+
+
+def _seed(seed: int | None) -> int:
+    return fresh_seed() if seed is None else seed

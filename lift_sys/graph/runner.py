@@ -18,13 +18,15 @@ from lift_sys.core.policies import Isolation
 from lift_sys.core.strategies import AllSuccess, Strategy, as_strategy
 from lift_sys.core.successors import End, Fork, Stop
 from lift_sys.errors import LiftError, SharedWriteError, StepLimitError, at_step
+from lift_sys.execution.contract import Contract
 from lift_sys.execution.deciders import Vote, decider_for
+from lift_sys.execution.engine import Engine
 from lift_sys.execution.group import Group
 from lift_sys.execution.isolation import Base, Ending
 from lift_sys.execution.join import Discarded, check_met, join, joined_context
 from lift_sys.execution.results import Labels, NodeResult
 from lift_sys.execution.slots import Holder, Slots
-from lift_sys.execution.step import Contract, Engine
+from lift_sys.execution.step import step as run_step
 from lift_sys.graph.result import Blame, RunStatistics
 from lift_sys.graph.structure import Structure
 from lift_sys.state.reducers import Reducer
@@ -72,9 +74,10 @@ class Walk(Holder):
         state: Snapshot of the context's state after the last step.
         prefix: Address that its steps' addresses begin with.
         blame: Who wrote what in it; None while nobody did.
+        busy: Seconds that its nodes ran, those of joined branches included.
     """
 
-    __slots__ = ("blame", "ctx", "prefix", "state")
+    __slots__ = ("blame", "busy", "ctx", "prefix", "state")
 
     def __init__(
         self,
@@ -90,6 +93,7 @@ class Walk(Holder):
         self.state = state
         self.prefix = prefix
         self.blame: Blame | None = None
+        self.busy = 0.0
 
 
 class Runner:
@@ -112,7 +116,6 @@ class Runner:
         self.discarded: list[Discarded] = []
         self.counts = {"forks": 0, "branches": 0, "failed": 0, "cancelled": 0}
         self.attempts = 0
-        self.busy = 0.0
         self._contracts = contracts
 
     async def walk(self, walk: Walk, node: Any) -> Any:
@@ -135,10 +138,10 @@ class Runner:
             ctx.branches = branches
             ctx._random = None
             contract = contracts.get(type(node)) or self._contract(node)
-            successor, state, attempts, seconds = await engine.step(
-                walk, node, ctx, walk.state, contract
+            successor, state, attempts, seconds = await run_step(
+                engine, walk, node, ctx, walk.state, contract
             )
-            self.busy += seconds
+            walk.busy += seconds
             self.attempts += attempts
             if state is not walk.state:
                 if walk.blame is None:
@@ -201,10 +204,12 @@ class Runner:
             decider,
             strategy,
             address=address,
+            node=node_name(node),
             max_concurrent=fork.max_concurrent,
             timeout=engine.timeouts.group if fork.timeout is None else fork.timeout,
         )
         results = await group.run()
+        walk.busy += sum(result.busy_ms for result in results) / 1000
         self.counts["forks"] += 1
         self.counts["branches"] += len(results)
         for result in results:
@@ -257,6 +262,7 @@ class Runner:
             next_node=None if error else End(output),
             error=error,
             execution_time_ms=(self.engine.time() - started) * 1000,
+            busy_ms=walk.busy * 1000,
             address=walk.prefix,
             attempts=walk.ctx.attempt,
             index=index,
@@ -264,8 +270,8 @@ class Runner:
             _ending=ending,
         )
 
-    def statistics(self, elapsed: float) -> RunStatistics:
-        """Counts and times so far."""
+    def statistics(self, walk: Walk, elapsed: float) -> RunStatistics:
+        """Counts and times of a run whose own walk was `walk`."""
         return RunStatistics(
             steps=self.engine.steps,
             attempts=self.attempts,
@@ -273,9 +279,9 @@ class Runner:
             branches=self.counts["branches"],
             failed_branches=self.counts["failed"],
             cancelled_branches=self.counts["cancelled"],
-            sequential_seconds=self.busy,
+            sequential_seconds=walk.busy,
             elapsed_seconds=elapsed,
-            estimated_speedup=self.busy / elapsed if elapsed > 0 else 1.0,
+            estimated_speedup=walk.busy / elapsed if elapsed > 0 else 1.0,
         )
 
 

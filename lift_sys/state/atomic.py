@@ -79,7 +79,9 @@ class ListPart(Part):
                 return self
             # The usual case is that items which were parts still are, and no others.
             kept = all([isinstance(fresh[i], Part) for i in self.children])
-            return self.having(fresh, self.children if kept and len(self.children) == known else None)
+            return self.having(
+                fresh, self.children if kept and len(self.children) == known else None
+            )
         fresh = [
             walk.part(value) if i >= known else update(old_values[i], value, walk)
             for i, value in enumerate(live)
@@ -180,15 +182,15 @@ class SetPart(Part):
     def refresh(self, live: Any, walk: Builder) -> Node:
         if type(live) is not set:
             return walk.part(live)
-        walk.seen.append(live)
         # Sets that are equal to Python may differ as typed values ({1} and {True}, {0.0} and
         # {-0.0}), so equal ones are compared again by their encodings, unless text settles it.
         if live == self.values and (
-            {*map(type, live)} <= {str}
+            {*map(type, live), *map(type, self.values)} <= {str}
             or SetPart.build(live, type(walk)()).encoding == self.encoding
         ):
+            walk.seen.append(live)
             return self
-        return SetPart.build(live, walk)
+        return walk.part(live)
 
 
 class OpaquePart(Part):

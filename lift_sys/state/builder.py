@@ -12,8 +12,7 @@ from typing import Any
 from lift_sys.state.atomic import ListPart, OpaquePart, SetPart, TuplePart
 from lift_sys.state.keyed import DICTS, DictPart, ModelPart
 from lift_sys.state.parts import Node, Part
-from lift_sys.state.shapes import ATOMIC, is_leaf_type, shape_of
-
+from lift_sys.state.shapes import ATOMIC, is_leaf_type, is_named_tuple, shape_of
 
 _CONTAINERS = DICTS | {list, set, frozenset, tuple}
 
@@ -46,10 +45,13 @@ class Builder:
         if kind is list:
             return ListPart.build(value, self)
         if kind in DICTS:
+            if not is_leaf_type(type(getattr(value, "default_factory", None))):
+                return OpaquePart.build(value, self)  # copies may not share the factory
             return DictPart.build(value, self)
-        if (shape := shape_of(kind)) is not None:
+        shape = shape_of(kind)
+        if shape is not None and not (shape.extra and shape.is_ambiguous(value)):
             return ModelPart.build(value, shape, self)
-        if kind is tuple or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
+        if kind is tuple or is_named_tuple(kind):
             return TuplePart.build(value, self)
         if kind is set or kind is frozenset:
             return SetPart.build(value, self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +120,8 @@ class ModelPart(Part):
         walk.seen.append(live)
         values, shape = self.values, self.shape
         now: dict[str, Any] = _raw_dict(live) if shape.plain else shape.attributes(live)
+        if not shape.plain and shape.is_ambiguous(live):
+            return walk.part(live)
         if len(now) != len(values):
             return self._regrown(live, shape.attributes(live), walk)
         fresh: dict[str, Node] | None = None
@@ -152,7 +154,14 @@ class ModelPart(Part):
             name: update(values[name], value, walk) if name in values else walk.part(value)
             for name, value in now.items()
         }
-        if len(fresh) == len(values) and all(map(is_, fresh.values(), values.values())):
+        return self._with(fresh, live)
+
+    def _with(self, fresh: dict[str, Node], live: Any) -> ModelPart:
+        """This part if `fresh` is what it holds."""
+        values = self.values
+        if len(fresh) == len(values) and all(
+            [fresh.get(name, MISSING) is old for name, old in values.items()]
+        ):
             return self
         return self.having(fresh, live.__pydantic_fields_set__)
 
@@ -193,15 +202,21 @@ class ModelPart(Part):
     def _refresh_lazy(self, live: Any, walk: Builder) -> Node:
         """As `refresh` for a lazy state, in which what is absent was never touched."""
         walk.seen.append(live)
-        now = self.shape.attributes(live)
-        fresh = {name: old for name, old in self.values.items() if name not in live.__lift_deleted__}
-        for name, value in now.items():
+        now, shown = self.shape.attributes(live), live.__lift_part__.values
+        fresh: dict[str, Node] = {}
+        for name in {**shown, **now}:
             old = self.values.get(name, MISSING)
+            value = now.get(name, MISSING)
+            if value is MISSING:
+                if name not in self.shape.fields or name in live.__lift_deleted__:
+                    continue
+                value = shown[name]  # never touched; this part or, of another lineage, an equal one
+                if isinstance(value, Part) and value is not old:
+                    value = value.copy()
             if value is not old:
-                fresh[name] = walk.part(value) if old is MISSING else update(old, value, walk)
-        if len(fresh) == len(self.values) and all(map(is_, fresh.values(), self.values.values())):
-            return self
-        return self.having(fresh, live.__pydantic_fields_set__)
+                value = walk.part(value) if old is MISSING else update(old, value, walk)
+            fresh[name] = value
+        return self._with(fresh, live)
 
 
 class DictPart(Part):
@@ -275,12 +290,29 @@ class DictPart(Part):
             if new is not old:
                 fresh = {} if fresh is None else fresh
                 fresh[key] = new
-        if fresh is None and len(live) == len(old_values) and self._same_order(live):
+        if fresh is None and len(live) == len(old_values) and self.is_followed_by(live):
             return self
         fresh = fresh or {}
-        if not all(walk.part(key) is key for key in fresh if type(key) not in ATOMIC):
+        if not ATOMIC.issuperset(map(type, live)) and not all(
+            walk.part(key) is key for key in live if type(key) not in ATOMIC
+        ):
             walk.opaque = True
         return self.having({key: fresh.get(key, old_values.get(key)) for key in live})
 
-    def _same_order(self, live: Any) -> bool:
-        return self.cls is not OrderedDict or all(map(is_, live, self.values))
+    def is_followed_by(self, later: Mapping[Any, Any]) -> bool:
+        """Whether `later` differs by keys that were deleted, added at the end, or set; nothing else.
+
+        Keys that are equal to Python may differ as typed values (1 and True, a str and a StrEnum's
+        member); and the order of an OrderedDict counts.
+        """
+        mine = self.values
+        if all(map(is_, mine, later)):
+            return True
+        if self.cls is OrderedDict:
+            common = [key for key in later if key in mine]
+            if [key for key in mine if key in later] != common or [*later][: len(common)] != common:
+                return False
+        if {*map(type, mine), *map(type, later)} <= {str}:
+            return True
+        known = {key: key for key in mine}
+        return all(canonical.same(key, known[key]) for key in later if key in known)

@@ -38,7 +38,8 @@ class Part:
 
     __slots__ = ("_encoding", "children", "cls", "values")
 
-    cls: type
+    #: The class of the value. (Any, as a comparison with a `type` narrows a live value to object.)
+    cls: Any
     values: Any
     #: Keys (or indices) in `values` that hold parts; the others hold leaves.
     children: tuple[Any, ...]
@@ -52,7 +53,7 @@ class Part:
         """The canonical encoding; computed once."""
         try:
             return self.merkle()
-        except _CycleError:
+        except (_CycleError, RecursionError):  # canonical has a way without recursion for both
             self._encoding = canonical.encode_child(self.restore({}), "state")
             return self._encoding
 

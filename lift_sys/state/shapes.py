@@ -13,10 +13,11 @@ import sys
 import types
 import uuid
 import weakref
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
+
+from lift_sys.state.leaves import per_key
 
 #: Types whose values can't change and hold nothing that can. `copy.deepcopy` shares functions,
 #: classes and weak references too.
@@ -33,10 +34,16 @@ ATOMIC: frozenset[type] = frozenset(
 )  # fmt: skip
 
 
-@lru_cache(maxsize=4096)
+@per_key
 def is_leaf_type(kind: type) -> bool:
     """Whether values of `kind` can't change: the atomic types, enum members and classes."""
     return kind in ATOMIC or issubclass(kind, (enum.Enum, type))
+
+
+@per_key
+def is_named_tuple(kind: type) -> bool:
+    """Whether `kind` is a named tuple of which the items are all: no attributes beside them."""
+    return issubclass(kind, tuple) and hasattr(kind, "_fields") and not kind.__dictoffset__
 
 
 def is_self_contained(value: Any) -> bool:
@@ -80,6 +87,11 @@ class Shape(NamedTuple):
             values = {**values, **model.__pydantic_private__}
         return values
 
+    def is_ambiguous(self, model: Any) -> bool:
+        """Whether an undeclared attribute is called like a declared one: aliases make it possible."""
+        extra = model.__pydantic_extra__ or ()
+        return not (self.fields.isdisjoint(extra) and self.private.isdisjoint(extra))
+
     def split(self, values: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         """Take extras and private attributes out of `values`, as pydantic keeps them."""
         if self.plain:
@@ -92,21 +104,25 @@ class Shape(NamedTuple):
 
 
 _raw_dict = BaseModel.__dict__["__dict__"].__get__
+#: How pydantic's own classes copy: attribute by attribute, as we do.
 _PLAIN = tuple(
-    (name, BaseModel.__dict__[name]) for name in ("__deepcopy__", "__copy__", "__getstate__")
+    (name, frozenset({BaseModel.__dict__[name], RootModel.__dict__[name]}))
+    for name in ("__deepcopy__", "__copy__", "__getstate__")
 )
 
 
-@lru_cache(maxsize=4096)
+@per_key
 def shape_of(kind: type) -> Shape | None:
     """The shape of a pydantic model class, or None: no model, or one that copies itself its way."""
     if not issubclass(kind, BaseModel):
         return None
-    if any(getattr(kind, name, None) is not standard for name, standard in _PLAIN):
+    if any(getattr(kind, name, None) not in standard for name, standard in _PLAIN):
         return None
     if kind.__dict__.get("__slots__"):
         return None
     private = frozenset(kind.__private_attributes__)
+    if private and issubclass(kind, RootModel):
+        return None  # pydantic keeps these among the fields
     extra = kind.model_config.get("extra") == "allow"
     return Shape(
         fields=frozenset(kind.__pydantic_fields__),

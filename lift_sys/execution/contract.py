@@ -1,0 +1,116 @@
+"""What a node has promised, and whether it kept it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lift_sys.core.address import located
+from lift_sys.core.context import RunContext
+from lift_sys.core.node import is_node, node_name
+from lift_sys.core.policies import RetryPolicy, Timeouts
+from lift_sys.core.successors import End, Fork
+from lift_sys.errors import (
+    StateValidationError,
+    UndeclaredSuccessorError,
+    UndeclaredWriteError,
+)
+from lift_sys.execution.calling import runs_async
+from lift_sys.execution.engine import Engine
+from lift_sys.state.snapshot import Snapshot
+from lift_sys.state.validation import is_plainly_right, validate_changes
+from lift_sys.state.writes import changes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """How a node is run, and what is checked afterwards: what it declares, or else the executor.
+
+    Attributes:
+        kinds: Types of successors that it may return.
+        admits: Whether it may return a successor of another type.
+        declared: The successors that it may return, as text for the error.
+        is_async: Whether `run` is `async def`.
+        retry, timeouts: The policies that hold for it.
+        is_quick: Whether it is tried once and only its attempt may have a deadline.
+        priority: Among nodes that wait for a slot, higher goes first.
+        writes: Fields that it may change; None is all.
+    """
+
+    kinds: frozenset[type]
+    admits: Callable[[Any], bool]
+    declared: tuple[str, ...]
+    is_async: bool
+    retry: RetryPolicy | None
+    timeouts: Timeouts
+    is_quick: bool
+    priority: int
+    writes: tuple[str, ...] | None
+
+    @classmethod
+    def of(
+        cls,
+        node: Any,
+        engine: Engine,
+        *,
+        kinds: frozenset[type] = frozenset({End}),
+        admits: Callable[[Any], bool] | None = None,
+        declared: tuple[str, ...] = ("a node", "End", "Stop", "Fork"),
+    ) -> Contract:
+        """Read it off a node; by default it may return any successor."""
+        retry = getattr(node, "retry", None) or engine.retry
+        timeouts = getattr(node, "timeouts", None) or engine.timeouts
+        return cls(
+            kinds=kinds,
+            admits=is_successor if admits is None else admits,
+            declared=declared,
+            is_async=runs_async(node),
+            retry=retry,
+            timeouts=timeouts,
+            is_quick=retry is None and timeouts.node is None,
+            priority=getattr(node, "priority", 0),
+            writes=getattr(node, "writes", None),
+        )
+
+
+def is_successor(value: Any) -> bool:
+    """Whether `value` is something that `run` may return at all."""
+    return isinstance(value, (End, Fork)) or is_node(value)
+
+
+def check(
+    node: Any,
+    ctx: RunContext[Any],
+    before: Snapshot[Any],
+    successor: Any,
+    contract: Contract,
+) -> Snapshot[Any]:
+    """Hold the node to its contract; return the snapshot of the state it left."""
+    if type(successor) not in contract.kinds and not contract.admits(successor):
+        name = type(successor).__name__ if is_successor(successor) else repr(successor)
+        raise UndeclaredSuccessorError(
+            address=ctx.address,
+            node=node_name(node),
+            returned=name,
+            declared=contract.declared,
+        )
+    after = before.refresh(ctx.state)
+    if after is before:
+        return after
+    if contract.writes is not None:
+        for field in sorted(changes(before, after).fields - {*contract.writes}):
+            raise UndeclaredWriteError(
+                address=ctx.address,
+                node=node_name(node),
+                path=field,
+                declared=contract.writes,
+            )
+    if not is_plainly_right(before, after):
+        writer = located(ctx.address, node_name(node))
+        if after.root.cls is not before.root.cls:
+            now, due = after.root.cls.__name__, before.root.cls.__name__
+            problem = ("state", f"is now a {now}; it must stay a {due}")
+            raise StateValidationError(problems=[problem], writers=[writer])
+        validate_changes(ctx.state, before, after, writers=(writer,))
+    return after
