@@ -57,8 +57,15 @@ class JsonLines:
 
 
 def as_json(value: Any, *, indent: int | None = None) -> str:
-    """JSON text of what `plain` returns; always valid JSON (no NaN), non-ASCII kept."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    """JSON text of what `plain` returns; always valid JSON (no NaN), non-ASCII kept.
+
+    The three characters that some readers take for line ends are escaped: one event, one line.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    return text.translate(_LINE_ENDS)
+
+
+_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
 def plain(value: Any) -> Any:

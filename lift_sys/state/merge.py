@@ -59,36 +59,41 @@ def merge(
     ]
     if not changed:
         return base
-    simple = base.simple and all(branch.simple for branch in branches)
-    root = _Merger(name, labels, reducers or {}, exact=simple).node((), base.root, changed, None)
-    return base if root is base.root else Snapshot(root, simple=simple)
+    merger = _Merger(name, labels, reducers or {})
+    merger.simple = base.simple and all(branch.simple for branch in branches)
+    root = merger.node((), base.root, changed, None)
+    return base if root is base.root else Snapshot(root, simple=merger.simple)
 
 
 class _Merger:
-    def __init__(
-        self, name: str, labels: Sequence[str], reducers: Mapping[str, Reducer], *, exact: bool
-    ) -> None:
+    def __init__(self, name: str, labels: Sequence[str], reducers: Mapping[str, Reducer]) -> None:
         self.name = name
         self.labels = labels
         self.reducers = reducers
-        # Snapshots of simple states share every part that is equal (`Part.refresh`), so that a
-        # part that is another one differs; of others they may not.
-        self.exact = exact
+        self.simple = True
+        # What came out of merging these very parts: a part that stands in several places, or in
+        # itself, does so in the joined state too.
+        self.joined: dict[tuple[int, ...], Node] = {}
 
     def node(
         self, path: Path, base: Node, changed: list[tuple[int, Node]], reducer: Reducer | None
     ) -> Node:
-        """The joined value at `path`, where the branches in `changed` hold another than `base`."""
-        if not self.exact:
-            changed = [(index, node) for index, node in changed if not _equal(node, base)]
-            if not changed:
-                return base
+        """The joined value at `path`, where the branches in `changed` hold another than `base`.
+
+        Another part, that is: its value may be an equal one, if it was changed and changed back.
+        """
+        if reducer is None:
+            if isinstance(base, (ModelPart, DictPart)) and all(
+                [_is_mergeable(base, node) for _, node in changed]
+            ):
+                return self.inside(path, base, changed)
+            if len(changed) == 1:
+                return changed[0][1]
+        changed = [(index, node) for index, node in changed if not _equal(node, base)]
+        if not changed:
+            return base
         if reducer is not None:
             return self.reduce(path, base, changed, reducer)
-        if isinstance(base, (ModelPart, DictPart)) and all(
-            type(node) is type(base) and node.cls is base.cls for _, node in changed
-        ):
-            return self.inside(path, base, changed)
         writer, first = changed[0]
         for index, node in changed[1:]:
             if not _equal(first, node):
@@ -99,6 +104,15 @@ class _Merger:
         self, path: Path, base: ModelPart | DictPart, changed: list[tuple[int, Node]]
     ) -> Node:
         """Merge the attributes of a model, or the keys of a dict."""
+        known = self.joined.get(call := (id(base), *(id(node) for _, node in changed)))
+        if known is not None:
+            return known
+        fields_set: Set[str] = frozenset()
+        if isinstance(base, ModelPart):
+            fields_set = base.fields_set.union(*[node.fields_set for _, node in changed])
+        joined = base.having({}, fields_set)
+        if not self.simple:
+            self.joined[call] = joined
         by_key: dict[Any, list[tuple[int, Node]]] = {}
         before = base.values
         for index, node in changed:
@@ -107,8 +121,9 @@ class _Merger:
                 if value is not before.get(key, MISSING):
                     by_key.setdefault(key, []).append((index, value))
             if len(after) < len(before) or not before.keys() <= after.keys():
-                for key in before.keys() - after.keys():
-                    by_key.setdefault(key, []).append((index, MISSING))
+                for key in before:  # in this order, as the first conflict is the one that is raised
+                    if key not in after:
+                        by_key.setdefault(key, []).append((index, MISSING))
         own = reducers_of(base.cls) if isinstance(base, ModelPart) else self.own_reducers(path)
         values = dict(before)
         for key, candidates in by_key.items():

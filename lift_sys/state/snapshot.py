@@ -34,11 +34,9 @@ class Snapshot(Generic[ValueT]):
             anything else keeps aliases, cycles and unknown objects at the price of `deepcopy`.
         changed: Names of the attributes that differ from the snapshot which was refreshed into this
             one, where nothing but leaves of the root differs; otherwise None.
-        lineage: The same object for snapshots that were refreshed or merged out of each other in
-            such a way that every part on which they agree is the same object in both.
     """
 
-    __slots__ = ("_pristine", "changed", "lineage", "root", "simple")
+    __slots__ = ("_pristine", "changed", "root", "simple")
 
     def __init__(
         self,
@@ -46,10 +44,8 @@ class Snapshot(Generic[ValueT]):
         simple: bool = True,
         pristine: Any = None,
         changed: tuple[str, ...] | None = None,
-        lineage: object = None,
     ) -> None:
         self.root = root
-        self.lineage = lineage or object()
         self.simple = simple
         self.changed = changed
         self._pristine = pristine
@@ -99,9 +95,7 @@ class Snapshot(Generic[ValueT]):
         if type(root) is ModelPart and not root.children:
             renewed = root.refresh_leaves(live)
             if renewed is not None:
-                if renewed is root:
-                    return self
-                return Snapshot(renewed, True, None, renewed.changed, self.lineage)
+                return self if renewed is root else Snapshot(renewed, True, None, renewed.changed)
         if not self.simple or not isinstance(root, Part):
             newer = Snapshot.take(live, name=name)
             same = newer.simple and self.simple and newer.digest == self.digest
@@ -113,7 +107,7 @@ class Snapshot(Generic[ValueT]):
             return Snapshot.take(live, name=name)
         if walk.opaque or walk.met_twice():
             return Snapshot.take(live, name=name)
-        return self if root is self.root else Snapshot(root, lineage=self.lineage)
+        return self if root is self.root else Snapshot(root)
 
     @property
     def digest(self) -> str:
