@@ -145,6 +145,21 @@ class RunContext(Generic[StateT]):
         self._random: Random | None = None
         self._node = ""
 
+    def with_state(self, state: StateT, address: str) -> RunContext[StateT]:
+        """A context at another step of the same run: without metadata, provenance and branches."""
+        other: RunContext[StateT] = RunContext.__new__(RunContext)
+        other.state = state
+        other.execution_id = self.execution_id
+        other.user_id = self.user_id
+        other.deps = self.deps
+        other.address = address
+        other.attempt = 1
+        other.branches = ()
+        other._metadata = other._provenance = other._random = None
+        other._node = ""
+        other._scope = self.scope
+        return other
+
     # Most branches touch neither, so they are made when somebody asks: ten thousand contexts are
     # what a wide fork is made of.
     @property

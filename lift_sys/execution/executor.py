@@ -26,7 +26,7 @@ from lift_sys.execution.join import check_met, is_accepted, join, joined_context
 from lift_sys.execution.log import log_observer
 from lift_sys.execution.pool import DaemonPool
 from lift_sys.execution.results import Labels, NodeResult, Statistics, statistics_of
-from lift_sys.execution.slots import Holder, Slots, lend_slot
+from lift_sys.execution.slots import Holder, Slots, current_holder, lend_slot
 from lift_sys.execution.step import step
 from lift_sys.state.reducers import Reducer
 
@@ -243,7 +243,7 @@ def _audible(scope: RunScope) -> RunScope:
 async def _run_once(
     engine: Engine, base: Base, holder: Holder, node: Any, index: int
 ) -> NodeResult[Any]:
-    holder.enter()
+    current_holder.set(holder)
     outer = base.context.address
     address = branch_address(outer, index) if outer else str(index)
     context = base.branch(engine.isolation, address=address, scope=engine.scope)

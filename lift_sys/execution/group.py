@@ -152,22 +152,24 @@ class Group:
     def _start(self, index: int) -> None:
         holder, branch = self.run_branch(index)
         holder.index = index
-        task = self.engine.loop.create_task(branch)
+        task = holder.task = self.engine.loop.create_task(branch)
         self._running[task] = holder
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[NodeResult[Any]]) -> None:
         holder = self._running.pop(task)
-        index = holder.index
         holder.release()  # a task that was cancelled before it began still has its slot
-        if not task.cancelled():
-            error = task.exception()
-            if error is not None:
-                self._fatal = self._fatal or error
-                self._shut()
-            else:
-                self._note(index, task.result())
-        if not self._closed:
+        try:
+            result = task.result()
+        except asyncio.CancelledError:
+            pass  # `_unfinished` speaks for it
+        except BaseException as error:
+            self._fatal = self._fatal or error
+            self._shut()
+        else:
+            self._note(holder.index, result)
+        holder.task = None  # or task and holder would refer to each other
+        if self._waiting and not self._closed:
             self._start_some()
         if not self._running and (self._closed or not self._waiting) and not self._done.done():
             self._done.set_result(None)

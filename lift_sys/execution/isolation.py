@@ -58,19 +58,16 @@ class Base:
         self, isolation: Isolation, *, address: str, scope: RunScope | None = None
     ) -> RunContext[Any]:
         """A context that shares nothing mutable with any other, but `deps`."""
-        origin = self.context
         lazy = isolation is Isolation.LAZY
-        return RunContext(
-            self.state.restore_lazily() if lazy else self.state.restore(),
-            execution_id=origin.execution_id,
-            user_id=origin.user_id,
-            metadata=self.metadata.restore() if self.has_notes[0] else None,
-            provenance=self.provenance.restore() if self.has_notes[1] else None,
-            deps=origin.deps,
-            address=address,
-            branches=origin.branches,
-            scope=scope or origin.scope,
-        )
+        state = self.state.restore_lazily() if lazy else self.state.restore()
+        branch = self.context.with_state(state, address)
+        if self.has_notes[0]:
+            branch.metadata = self.metadata.restore()
+        if self.has_notes[1]:
+            branch.provenance = self.provenance.restore()
+        if scope is not None:
+            branch._scope = scope
+        return branch
 
 
 class Ending(NamedTuple):

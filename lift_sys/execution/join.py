@@ -190,13 +190,9 @@ def joined_context(
     origin = base.context
     state = joined.state.restore_lazily() if lazy else joined.state.restore()
     validate_joined(state, base.state, joined.state, writers=writers)
-    return RunContext(
-        state,
-        execution_id=origin.execution_id,
-        user_id=origin.user_id,
-        metadata=joined.metadata.restore(),
-        provenance=joined.provenance or None,
-        deps=origin.deps,
-        address=origin.address,
-        scope=origin.scope,
-    )
+    context = origin.with_state(state, origin.address)
+    if joined.metadata is not base.metadata or base.has_notes[0]:
+        context.metadata = joined.metadata.restore()
+    if joined.provenance:
+        context.provenance = joined.provenance
+    return context

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
 from heapq import heappop, heappush
+from typing import Any
 
 
 class Ticket:
@@ -96,27 +97,34 @@ class Holder:
 
     A node that awaits its own executor would wait for slots that it blocks itself; `lend` gives
     its slot away meanwhile. Tasks that the node started share its holder, so lending is counted.
+
+    Attributes:
+        slots: Where its slot is from.
+        holding: Whether it has one now.
+        lent: How many of its node's tasks wait for their own executor.
+        task: The task that the walk runs in.
+        index: Place of the branch in its group.
     """
 
-    __slots__ = ("_asked", "_task", "holding", "index", "lent", "slots")
+    __slots__ = ("_asked", "holding", "index", "lent", "slots", "task")
 
     def __init__(self, slots: Slots, *, holding: bool = False) -> None:
         self.slots = slots
         self.holding = holding
         self.lent = 0
         self.index = 0  # of the branch in its group
-        self._task: asyncio.Task[object] | None = None
+        self.task: asyncio.Task[Any] | None = None
         self._asked = 0
 
     def enter(self) -> None:
-        """The walk begins, in the running task: from now on its nodes belong to this holder."""
-        self._task = asyncio.current_task()
-        self._asked = self._task.cancelling() if self._task is not None else 0
+        """A walk begins in a task that is running already."""
+        self.task = asyncio.current_task()
+        self._asked = self.task.cancelling() if self.task is not None else 0
         current_holder.set(self)
 
     def was_cancelled(self) -> bool:
         """Whether somebody asked the walk's task to stop: a node can also raise by itself."""
-        return self._task is not None and self._task.cancelling() > self._asked
+        return self.task is not None and self.task.cancelling() > self._asked
 
     def release(self) -> None:
         """Give the slot back if it is held."""

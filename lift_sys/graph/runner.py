@@ -25,7 +25,7 @@ from lift_sys.execution.group import Group
 from lift_sys.execution.isolation import Base, Ending
 from lift_sys.execution.join import Discarded, check_met, join, joined_context
 from lift_sys.execution.results import Labels, NodeResult
-from lift_sys.execution.slots import Holder, Slots
+from lift_sys.execution.slots import Holder, Slots, current_holder
 from lift_sys.execution.step import step as run_step
 from lift_sys.graph.result import Blame, RunStatistics
 from lift_sys.graph.structure import Structure
@@ -88,7 +88,10 @@ class Walk(Holder):
         *,
         holding: bool = False,
     ) -> None:
-        super().__init__(slots, holding=holding)
+        self.slots = slots  # `Holder.__init__`, written out: there is one walk for each branch
+        self.holding = holding
+        self.lent = self.index = self._asked = 0
+        self.task = None
         self.ctx = ctx
         self.state = state
         self.prefix = prefix
@@ -244,7 +247,7 @@ class Runner:
         )
 
     async def _branch(self, walk: Walk, base: Base, node: Any, index: int) -> NodeResult[Any]:
-        walk.enter()
+        current_holder.set(walk)
         started = self.engine.time()
         error: LiftError | None = None
         output: Any = None

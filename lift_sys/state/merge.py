@@ -13,11 +13,11 @@ from typing import Any, NoReturn, TypeVar
 from lift_sys.errors import MergeConflictError, ReducerError
 from lift_sys.state.atomic import ListPart
 from lift_sys.state.keyed import DictPart, ModelPart
-from lift_sys.state.parts import MISSING, Node, Part, equal
+from lift_sys.state.parts import MISSING, Node, Part, equal, parts_among
 from lift_sys.state.paths import Path, path_text
 from lift_sys.state.reducers import Append, ConflictingValuesError, Reducer, reducers_of
 from lift_sys.state.snapshot import Snapshot
-from lift_sys.state.writes import appended
+from lift_sys.state.writes import appended, is_stepwise
 
 ValueT = TypeVar("ValueT")
 
@@ -84,7 +84,7 @@ class _Merger:
         """
         if reducer is None:
             if isinstance(base, (ModelPart, DictPart)) and all(
-                [_is_mergeable(base, node) for _, node in changed]
+                [is_stepwise(base, node) for _, node in changed]
             ):
                 return self.inside(path, base, changed)
             if len(changed) == 1:
@@ -107,10 +107,11 @@ class _Merger:
         known = self.joined.get(call := (id(base), *(id(node) for _, node in changed)))
         if known is not None:
             return known
-        fields_set: Set[str] = frozenset()
         if isinstance(base, ModelPart):
             fields_set = base.fields_set.union(*[node.fields_set for _, node in changed])
-        joined = base.having({}, fields_set)
+            joined: ModelPart | DictPart = base.having({}, fields_set)
+        else:
+            joined = base.having({})
         if not self.simple:
             self.joined[call] = joined
         by_key: dict[Any, list[tuple[int, Node]]] = {}
@@ -125,18 +126,17 @@ class _Merger:
                     if key not in after:
                         by_key.setdefault(key, []).append((index, MISSING))
         own = reducers_of(base.cls) if isinstance(base, ModelPart) else self.own_reducers(path)
-        values = dict(before)
+        values = joined.values
+        values.update(before)
         for key, candidates in by_key.items():
-            joined = self.node(
-                (*path, base.step(key)), before.get(key, MISSING), candidates, own.get(key)
-            )
-            if joined is MISSING:
+            step = (*path, base.step(key))
+            value = self.node(step, before.get(key, MISSING), candidates, own.get(key))
+            if value is MISSING:
                 values.pop(key, None)
             else:
-                values[key] = joined
-        if isinstance(base, DictPart):
-            return base.having(values)
-        return base.having(values, base.fields_set.union(*(n.fields_set for _, n in changed)))
+                values[key] = value
+        joined.children = parts_among(values.items())
+        return joined
 
     def own_reducers(self, path: Path) -> Mapping[str, Reducer]:
         return {} if path else self.reducers
@@ -149,6 +149,8 @@ class _Merger:
             return joined
         text = path_text(path, root=self.name)
         labels = [self.labels[index] for index, _ in changed]
+        if all(node is MISSING for _, node in changed):
+            return MISSING
         if any(node is MISSING for _, node in changed):
             raise ReducerError(
                 path=text, reducer=repr(reducer), branches=labels, reason="a branch deleted it"
@@ -168,13 +170,15 @@ class _Merger:
             raise ReducerError(
                 path=text, reducer=repr(reducer), branches=labels, reason=reason
             ) from error
-        return Snapshot.take(value, name=text).root
+        taken = Snapshot.take(value, name=text)
+        self.simple = self.simple and taken.simple
+        return taken.root
 
     def append(self, base: Node, changed: list[tuple[int, Node]]) -> Node | None:
         """`Append` without copying what was there before; None if it does not apply."""
         if not isinstance(base, ListPart):
             return None
-        values = list(base.values)
+        values: list[Node] = list(base.values)
         for _, node in changed:
             tail = appended(base, node) if isinstance(node, ListPart) else None
             if tail is None:
@@ -194,6 +198,8 @@ class _Merger:
 def _equal(left: Node, right: Node) -> bool:
     if left is MISSING or right is MISSING:
         return left is right
+    if type(left) is ListPart and type(right) is ListPart and len(left.values) != len(right.values):
+        return False  # quick where a list grows, however long it is
     return equal(left, right)
 
 

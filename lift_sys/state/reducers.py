@@ -3,21 +3,22 @@
 A reducer is declared in the field's annotation, `Annotated[list[str], Append()]`, and is any
 callable `(base, values) -> value`: `base` is the value before the fork, `values` the full values
 of the branches that changed it, in declared order. It decides as soon as one branch changed the
-field, even if all values are equal. It gets copies of its own and may change them.
+field, even if all values are equal. It gets copies of its own and may change them. Where there was
+nothing before (a new key of the metadata), `base` is None; the reducers here take it for empty.
 
-For all reducers here but `Sum` over inexact floats, one branch alone gives just that branch's value.
+For all reducers here one branch alone gives just that branch's value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
 from lift_sys.state.canonical import digest_bytes, same
+from lift_sys.state.leaves import per_key
 
 ValueT = TypeVar("ValueT")
 NumberT = TypeVar("NumberT", bound=Any)
@@ -28,7 +29,7 @@ class Reducer(Protocol):
     """Combines the values that branches gave to one field."""
 
     def __call__(self, base: Any, values: Sequence[Any], /) -> Any:
-        """Return the joined value. A `ValueError` becomes a merge conflict that names the field."""
+        """Return the joined value. What it raises is in the ReducerError that names the field."""
         ...
 
 
@@ -40,10 +41,11 @@ class Append:
         ValueError: A branch changed what was there before.
     """
 
-    def __call__(self, base: list[Any], values: Sequence[list[Any]]) -> list[Any]:
+    def __call__(self, base: list[Any] | None, values: Sequence[list[Any]]) -> list[Any]:
         """Return `base` followed by every branch's tail."""
         if len(values) == 1:
             return values[0]
+        base = base or []
         joined = list(base)
         for number, value in enumerate(values):
             if len(value) < len(base) or not all(map(same, base, value)):
@@ -80,7 +82,7 @@ class UnionBy:
 
     key: str
 
-    def __call__(self, base: list[Any], values: Sequence[list[Any]]) -> list[Any]:
+    def __call__(self, base: list[Any] | None, values: Sequence[list[Any]]) -> list[Any]:
         """Return the three-way union by key."""
         joined = _three_way(base, values, self._key_of, replace=True)
         return list(joined)
@@ -94,16 +96,20 @@ class UnionBy:
 def _three_way(
     base: Any, values: Sequence[Any], key_of: Callable[[Any], Hashable], *, replace: bool
 ) -> Any:
-    before = {key_of(item): item for item in base}
+    if len(values) == 1:
+        return values[0]
+    before = {key_of(item): item for item in base or ()}
     joined = dict(before)
     writers: dict[Hashable, int] = {}
+    removers: dict[Hashable, int] = {}
     for number, value in enumerate(values):
         mine = {key_of(item): item for item in value}
-        for key in before.keys() - mine.keys():
+        for key in [key for key in before if key not in mine]:
             if key in writers:
                 raise ConflictingValuesError(
                     "one branch removed an item that another changed", (writers[key], number)
                 )
+            removers.setdefault(key, number)
             joined.pop(key, None)
         for key, item in mine.items():
             if key in before and (not replace or same(before[key], item)):
@@ -112,9 +118,9 @@ def _three_way(
                 raise ConflictingValuesError(
                     "two branches gave unequal items for one key", (writers[key], number)
                 )
-            if key in before and key not in joined:
+            if key in removers:
                 raise ConflictingValuesError(
-                    "one branch removed an item that another changed", (0, number)
+                    "one branch removed an item that another changed", (removers[key], number)
                 )
             writers.setdefault(key, number)
             joined[key] = item
@@ -125,13 +131,13 @@ def _three_way(
 class Sum(Generic[NumberT]):
     """Numbers: `base` plus what each branch added (its value minus `base`), in declared order."""
 
-    def __call__(self, base: NumberT, values: Sequence[NumberT]) -> NumberT:
+    def __call__(self, base: NumberT | None, values: Sequence[NumberT]) -> NumberT:
         """Return the sum of the differences on top of `base`."""
         if len(values) == 1:
             return values[0]
-        total = base
-        for value in values:
-            total = total + (value - base)
+        total = values[0]
+        for value in values[1:]:
+            total = total + (value if base is None else value - base)
         return total
 
 
@@ -160,11 +166,13 @@ class MergeDict:
     A dict without a reducer merges by key too, and calls that a conflict.
     """
 
-    def __call__(self, base: dict[Any, Any], values: Sequence[dict[Any, Any]]) -> dict[Any, Any]:
+    def __call__(self, base: Any, values: Sequence[dict[Any, Any]]) -> dict[Any, Any]:
         """Return `base` with each branch's set and deleted keys, in declared order."""
         if len(values) == 1:
             return values[0]
-        joined = type(values[0])(base)
+        if base is None:
+            base = type(values[0])()
+        joined: dict[Any, Any] = base.copy()  # also of a defaultdict, with its factory
         for value in values:
             for key in base.keys() - value.keys():
                 joined.pop(key, None)
@@ -191,7 +199,7 @@ class ConflictingValuesError(ValueError):
         super().__init__(reason)
 
 
-@lru_cache(maxsize=4096)
+@per_key
 def reducers_of(model: type[BaseModel]) -> Mapping[str, Reducer]:
     """The declared reducers of a model's fields, by field name."""
     found = {}

@@ -82,7 +82,10 @@ def changes(old: Snapshot[Any], new: Snapshot[Any]) -> WriteSet:
     """What leads from `old` to `new`; equal values are no change."""
     if old is new or old.root is new.root:
         return NOTHING
-    return WriteSet(tuple(_differences(old.root, new.root, (), set())))
+    shared: set[int] = set()
+    if not (old.simple and new.simple):
+        shared = _shared(old.root) | _shared(new.root)
+    return WriteSet(tuple(_differences(old.root, new.root, (), shared)))
 
 
 def changed_paths(old: Snapshot[Any], new: Snapshot[Any]) -> tuple[str, ...]:
@@ -91,15 +94,14 @@ def changed_paths(old: Snapshot[Any], new: Snapshot[Any]) -> tuple[str, ...]:
 
 
 def _differences(
-    old: Node, new: Node, path: Path, open_pairs: set[tuple[int, int]]
+    old: Node, new: Node, path: Path, shared: set[int]
 ) -> Iterator[Operation]:
     if old is new:
         return
-    if isinstance(old, (ModelPart, DictPart)) and type(old) is type(new) and old.cls is new.cls:
-        pair = (id(old), id(new))
-        if pair in open_pairs:
-            return  # a cycle: this pair is being compared further up
-        open_pairs.add(pair)
+    if id(old) in shared or id(new) in shared:
+        if not equal(old, new):
+            yield Set(path, new)
+    elif is_stepwise(old, new):
         for key, before in old.values.items():
             after = new.values.get(key, MISSING)
             if after is before:
@@ -108,11 +110,10 @@ def _differences(
             if after is MISSING:
                 yield Delete(step)
             else:
-                yield from _differences(before, after, step, open_pairs)
+                yield from _differences(before, after, step, shared)
         for key, after in new.values.items():
             if key not in old.values:
                 yield Set((*path, old.step(key)), after)
-        open_pairs.discard(pair)
     elif isinstance(old, ListPart) and isinstance(new, ListPart):
         if (tail := appended(old, new)) is not None:
             if tail:
@@ -121,6 +122,33 @@ def _differences(
             yield Set(path, new)
     elif not equal(old, new):
         yield Set(path, new)
+
+
+def is_stepwise(old: Node, new: Node) -> bool:
+    """Whether operations on single attributes or keys lead from `old` to `new`."""
+    if not isinstance(old, (ModelPart, DictPart)):
+        return False
+    if type(old) is not type(new) or old.cls is not new.cls:
+        return False
+    return isinstance(old, ModelPart) or old.is_followed_by(new.values)
+
+
+def _shared(root: Node) -> set[int]:
+    """Ids of the parts that stand in several places, or in themselves.
+
+    An operation inside such a part would be seen in all places, so it is replaced as a whole.
+    """
+    met: set[int] = set()
+    shared: set[int] = set()
+    waiting = [root]
+    for node in waiting:
+        if isinstance(node, Part):
+            if id(node) in met:
+                shared.add(id(node))
+            else:
+                met.add(id(node))
+                waiting += [node.values[key] for key in node.children]
+    return shared
 
 
 def appended(old: ListPart, new: ListPart) -> tuple[Node, ...] | None:
