@@ -103,6 +103,18 @@ def at_step(address: str, node: str) -> str:
     return f"step {address} ({node})" if address else f"node {node}"
 
 
+def _duration(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
+
+
+def _listed(names: Sequence[str], *, most: int = 6) -> str:
+    """Names for a sentence; of very many only the first ones."""
+    shown = list(names[:most])
+    if len(names) > most:
+        shown.append(f"{len(names) - most} more")
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
 def _at_step(address: str, node: str) -> str:
     """As `at_step`, at the beginning of a sentence."""
     text = at_step(address, node)
@@ -148,7 +160,7 @@ class NodeError(RunError):
         tries = "" if attempt == 1 else f" in attempt {attempt}"
         text = str(error) or "no message"
         super().__init__(
-            f"{_at_step(address, node)} failed{tries} after {elapsed:.3g} s: "
+            f"{_at_step(address, node)} failed{tries} after {_duration(elapsed)}: "
             f"{type(error).__name__}: {text}"
         )
         self.__cause__ = error
@@ -305,7 +317,7 @@ class StateValidationError(StateError, ValueError):
         self, *, problems: Sequence[tuple[str, str]], writers: Sequence[str], joined: bool = False
     ) -> None:
         self.problems, self.writers, self.joined = tuple(problems), tuple(writers), joined
-        who = " and ".join(self.writers) or "the caller"
+        who = _listed(self.writers) or "the caller"
         verb = "Joined, the changes of" if joined else "What was written by"
         end = "make an invalid state" if joined else "is invalid"
         lines = "".join(f"\n  - `{path}`: {message}" for path, message in self.problems)
@@ -393,7 +405,7 @@ class ReducerError(MergeError):
 
     def __init__(self, *, path: str, reducer: str, branches: Sequence[str], reason: str) -> None:
         self.path, self.reducer, self.branches, self.reason = path, reducer, tuple(branches), reason
-        who = ", ".join(self.branches)
+        who = _listed(self.branches)
         super().__init__(f"Reducer {reducer} can't combine `{path}` of {who}: {reason}.")
 
 

@@ -25,7 +25,7 @@ from lift_sys.execution.isolation import Base, Ending
 from lift_sys.execution.join import check_met, is_accepted, join, joined_context, vote_of
 from lift_sys.execution.log import log_observer
 from lift_sys.execution.pool import DaemonPool
-from lift_sys.execution.results import Labels, NodeResult, Statistics, statistics_of
+from lift_sys.execution.results import NodeResult, Statistics, statistics_of
 from lift_sys.execution.slots import Holder, Slots, current_holder, lend_slot
 from lift_sys.execution.step import step
 from lift_sys.state.reducers import Reducer
@@ -206,8 +206,7 @@ class ParallelExecutor(Generic[StateT]):
             decider.add(position, success=success, vote=vote)
         check_met(decider, results, "")
         joined = join(base, results, decider, metadata_reducers=self.metadata_reducers)
-        writers = Labels([results[index] for index in joined.taken])
-        return joined_context(base, joined, writers=writers)
+        return joined_context(base, joined, results)
 
     def get_statistics(self, results: Sequence[NodeResult[StateT]]) -> Statistics:
         """Count results, and estimate what running them in parallel has saved."""
@@ -252,7 +251,7 @@ async def _run_once(
         "context": context,
         "address": address,
         "index": index,
-        "_base": base,
+        "base": base,
     }
     started = engine.time()
     try:
@@ -271,6 +270,6 @@ async def _run_once(
         execution_time_ms=seconds * 1000,
         busy_ms=seconds * 1000,
         attempts=attempts,
-        _ending=ending,
+        ending=ending,
         **common,
     )

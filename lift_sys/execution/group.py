@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from lift_sys.core.events import BranchFinished, GroupFinished, GroupStarted, Voted
+from lift_sys.core.events import GroupStarted
 from lift_sys.core.node import node_name
 from lift_sys.core.policies import Isolation
 from lift_sys.core.strategies import Majority, Strategy
@@ -22,6 +22,7 @@ from lift_sys.execution.isolation import Base
 from lift_sys.execution.join import is_accepted, vote_of
 from lift_sys.execution.results import NodeResult
 from lift_sys.execution.slots import Holder, Ticket
+from lift_sys.execution.telling import tell_branch, tell_end
 from lift_sys.execution.witness import Witness
 
 #: Makes the holder of one branch, which has a slot already, and the coroutine that runs it and says
@@ -127,7 +128,16 @@ class Group:
             result if result is not None else self._unfinished(index)
             for index, result in enumerate(self.results)
         ]
-        self._tell_end(results, self.engine.time() - started)
+        if self.engine.scope.publish is not None:
+            tell_end(
+                self.engine,
+                results,
+                self.decider.vote,
+                address=self.address,
+                node=self.node,
+                strategy=self._strategy_name(),
+                elapsed=self.engine.time() - started,
+            )
         return results
 
     def _start_some(self) -> None:
@@ -199,7 +209,7 @@ class Group:
         if not self._closed or not self._expired:
             self.decider.add(index, success=result.error is None, vote=vote)
         if self.engine.scope.publish is not None:
-            self._tell_branch(index, result)
+            tell_branch(self.engine, result, done=self._rank, total=len(self.nodes))
         if self.finished is not None:
             self.finished(result)
         if self.decider.decided:
@@ -253,7 +263,7 @@ class Group:
             index=index,
             rank=len(self.nodes),
             address=f"{self.address}.{index}" if self.address else "",
-            _base=self.base,
+            base=self.base,
         )
 
     def _suspects(self, result: NodeResult[Any]) -> list[str]:
@@ -262,41 +272,3 @@ class Group:
 
     def _strategy_name(self) -> str:
         return type(self.strategy).__name__ if self.strategy is not None else ""
-
-    def _tell_branch(self, index: int, result: NodeResult[Any]) -> None:
-        status = "succeeded" if result.is_success else "failed"
-        self.engine.tell(
-            BranchFinished,
-            result.address or self.address,
-            node_name(result.node),
-            index=index,
-            status="cancelled" if result.is_cancelled else status,
-            elapsed=result.execution_time_ms / 1000,
-            done=self._rank,
-            total=len(self.nodes),
-        )
-
-    def _tell_end(self, results: list[NodeResult[Any]], elapsed: float) -> None:
-        if self.engine.scope.publish is None:
-            return
-        vote = self.decider.vote
-        if vote is not None:
-            self.engine.tell(
-                Voted,
-                self.address,
-                self.node,
-                classes=vote.classes,
-                share=vote.share,
-                weak=2 * len(vote.classes[0]) <= vote.cast,
-            )
-        self.engine.tell(
-            GroupFinished,
-            self.address,
-            self.node,
-            strategy=self._strategy_name(),
-            succeeded=sum(result.is_success for result in results),
-            failed=sum(result.is_failure for result in results),
-            cancelled=sum(result.is_cancelled for result in results),
-            elapsed=elapsed,
-            sequential=sum(result.busy_ms for result in results) / 1000,
-        )

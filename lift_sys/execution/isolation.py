@@ -89,6 +89,13 @@ class Ending(NamedTuple):
             provenance = provenance.refresh(context.provenance, name="provenance")
         return cls(state, metadata, provenance)
 
+    def context(self, base: Base, address: str) -> RunContext[Any]:
+        """A context of its own that shows this ending of a branch of `base`."""
+        context = base.context.with_state(self.state.restore(), address)
+        context.metadata = self.metadata.restore()
+        context.provenance = self.provenance.restore()
+        return context
+
 
 def state_snapshot(context: RunContext[Any]) -> Snapshot[Any]:
     """Show the state of `context`.

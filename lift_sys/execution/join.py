@@ -180,16 +180,19 @@ def _provenance(base: Base, endings: Sequence[Ending]) -> list[dict[str, Any]]:
 
 
 def joined_context(
-    base: Base, joined: Joined, *, writers: Sequence[str] = (), lazy: bool = False
+    base: Base, joined: Joined, results: Sequence[NodeResult[Any]], *, lazy: bool = False
 ) -> RunContext[Any]:
-    """A fresh context of what was joined, validated as a whole.
+    """A fresh context of what was joined from `results`, validated as a whole.
 
     Raises:
         StateValidationError: The changes are not valid together.
     """
     origin = base.context
     state = joined.state.restore_lazily() if lazy else joined.state.restore()
-    validate_joined(state, base.state, joined.state, writers=writers)
+    if joined.state is not base.state:
+        taken = [results[index] for index in joined.taken]
+        writers = Labels([each for each in taken if _ending(each).state is not base.state])
+        validate_joined(state, base.state, joined.state, writers=writers)
     context = origin.with_state(state, origin.address)
     if joined.metadata is not base.metadata or base.has_notes[0]:
         context.metadata = joined.metadata.restore()

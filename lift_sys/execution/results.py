@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from lift_sys.core.address import located
@@ -22,12 +21,10 @@ else:
     StateT = TypeVar("StateT")
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
 class NodeResult(Generic[StateT]):
     """What one node, or the branch that it started, did. One of `next_node` and `error` is set.
 
-    Not frozen, because there is one for each of ten thousand branches, and a frozen one takes
-    five times as long to make; treat it as if it were.
+    A plain class, because there is one for each of ten thousand branches; treat it as frozen.
 
     Attributes:
         node: The node that ran; the first one of a branch.
@@ -36,24 +33,72 @@ class NodeResult(Generic[StateT]):
         error: What it raised, or `asyncio.CancelledError` if it was cancelled.
         execution_time_ms: Milliseconds from its start to its end, without waiting for a slot.
         busy_ms: Milliseconds that nodes of the branch ran, added up.
-        address: Where it stood in a run; "" outside of one.
+        address: Where it stood in a run; in a plain group its place, as text.
         attempts: How often it was tried; 0 if it never started.
         index: Its place in the group, from 0.
         rank: Its place in the order of completion, from 0; only `MergeStrategy.RACE` asks.
     """
 
-    node: Any
-    context: RunContext[StateT]
-    next_node: Any = None
-    error: BaseException | None = None
-    execution_time_ms: float = 0.0
-    busy_ms: float = 0.0
-    address: str = ""
-    attempts: int = 1
-    index: int = 0
-    rank: int = 0
-    _base: Base | None = field(default=None, repr=False)
-    _ending: Ending | None = field(default=None, repr=False)
+    __slots__ = (
+        "_base",
+        "_context",
+        "_ending",
+        "address",
+        "attempts",
+        "busy_ms",
+        "error",
+        "execution_time_ms",
+        "index",
+        "next_node",
+        "node",
+        "rank",
+    )
+
+    def __init__(
+        self,
+        *,
+        node: Any,
+        context: RunContext[StateT] | None,
+        next_node: Any = None,
+        error: BaseException | None = None,
+        execution_time_ms: float = 0.0,
+        busy_ms: float = 0.0,
+        address: str = "",
+        attempts: int = 1,
+        index: int = 0,
+        rank: int = 0,
+        base: Base | None = None,
+        ending: Ending | None = None,
+    ) -> None:
+        self.node = node
+        self._context = context
+        self.next_node = next_node
+        self.error = error
+        self.execution_time_ms = execution_time_ms
+        self.busy_ms = busy_ms
+        self.address = address
+        self.attempts = attempts
+        self.index = index
+        self.rank = rank
+        self._base = base
+        self._ending = ending
+
+    @property
+    def context(self) -> RunContext[StateT]:
+        """Its own copy of the context, as it left it.
+
+        A branch that succeeded is kept as snapshots, which share what it did not change; its
+        context is made of them when somebody asks.
+        """
+        if self._context is None:
+            assert self._base is not None
+            assert self._ending is not None
+            self._context = self._ending.context(self._base, self.address)
+        return self._context
+
+    def __repr__(self) -> str:
+        outcome = f"next_node={self.next_node!r}" if self.error is None else f"error={self.error!r}"
+        return f"NodeResult({self.label}, {outcome}, {self.execution_time_ms:.3g} ms)"
 
     @property
     def is_success(self) -> bool:
@@ -87,15 +132,11 @@ class NodeResult(Generic[StateT]):
 
     def __getstate__(self) -> dict[str, Any]:
         # Snapshots stay in the process that made them; a pickled result is a report.
-        return {
-            name: getattr(self, name)
-            for name in self.__dataclass_fields__
-            if name not in ("_base", "_ending")
-        } | {"_base": None, "_ending": None}
+        kept = {name: getattr(self, name) for name in self.__slots__ if name[0] != "_"}
+        return kept | {"context": self.context}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            setattr(self, name, value)
+    def __setstate__(self, fields: dict[str, Any]) -> None:
+        NodeResult.__init__(self, **fields)
 
 
 class Labels(Sequence[str]):

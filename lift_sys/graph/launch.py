@@ -15,7 +15,8 @@ from lift_sys.core.policies import Isolation
 from lift_sys.errors import GraphError, NotAModelError, StepTimeoutError
 from lift_sys.execution.slots import Slots, current_holder, lend_slot
 from lift_sys.graph.result import Blame, RunResult
-from lift_sys.graph.runner import Runner, Step, Stopped, Walk
+from lift_sys.graph.runner import Runner
+from lift_sys.graph.walk import Step, Stopped, Walk
 from lift_sys.state.snapshot import Snapshot
 
 if TYPE_CHECKING:

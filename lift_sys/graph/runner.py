@@ -8,11 +8,11 @@ reached it, and only a join waits for others.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from lift_sys.core.address import branch_address
-from lift_sys.core.context import BranchResult, RunContext
+from lift_sys.core.context import BranchResult
 from lift_sys.core.node import FunctionNode, node_name
 from lift_sys.core.policies import Isolation
 from lift_sys.core.strategies import AllSuccess, Strategy, as_strategy
@@ -24,79 +24,20 @@ from lift_sys.execution.engine import Engine
 from lift_sys.execution.group import Group
 from lift_sys.execution.isolation import Base, Ending
 from lift_sys.execution.join import Discarded, check_met, join, joined_context
-from lift_sys.execution.results import Labels, NodeResult
-from lift_sys.execution.slots import Holder, Slots, current_holder
+from lift_sys.execution.results import NodeResult
+from lift_sys.execution.slots import current_holder
 from lift_sys.execution.step import step as run_step
 from lift_sys.graph.result import Blame, RunStatistics
 from lift_sys.graph.structure import Structure
+from lift_sys.graph.walk import Step, Stopped, Walk
 from lift_sys.state.reducers import Reducer
-from lift_sys.state.snapshot import Snapshot
 from lift_sys.state.writes import changed_paths
+
+#: What most branches return; shared, since there are so many.
+_ENDED: End[None] = End()
 
 #: Failures that are the whole run's, not a branch's.
 _FATAL = (StepLimitError, SharedWriteError)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step that has just finished, as `Graph.iter` shows it.
-
-    Attributes:
-        address: Where it stands.
-        node: The node that ran.
-        successor: What it returned; about to run.
-        state: The state as the node left it.
-    """
-
-    address: str
-    node: Any
-    successor: Any
-    state: Any
-
-
-class Stopped(BaseException):
-    """Carries a `Stop` up through all groups, which cancel what runs beside it.
-
-    Not an `Exception`: on its way up nothing may take it for a failure.
-    """
-
-    def __init__(self, output: Any, walk: Walk) -> None:
-        super().__init__()
-        self.output = output
-        self.walk = walk
-
-
-class Walk(Holder):
-    """One walk under way: the run's own, or a branch's. It holds the slot of its running node.
-
-    Attributes:
-        ctx: The context that its nodes hand on.
-        state: Snapshot of the context's state after the last step.
-        prefix: Address that its steps' addresses begin with.
-        blame: Who wrote what in it; None while nobody did.
-        busy: Seconds that its nodes ran, those of joined branches included.
-    """
-
-    __slots__ = ("blame", "busy", "ctx", "prefix", "state")
-
-    def __init__(
-        self,
-        slots: Slots,
-        ctx: RunContext[Any],
-        state: Snapshot[Any],
-        prefix: str,
-        *,
-        holding: bool = False,
-    ) -> None:
-        self.slots = slots  # `Holder.__init__`, written out: there is one walk for each branch
-        self.holding = holding
-        self.lent = self.index = self._asked = 0
-        self.task = None
-        self.ctx = ctx
-        self.state = state
-        self.prefix = prefix
-        self.blame: Blame | None = None
-        self.busy = 0.0
 
 
 class Runner:
@@ -191,13 +132,13 @@ class Runner:
         strategy = _strategy_of(fork)
         base = Base.of(walk.ctx, walk.state)
         decider = decider_for(strategy, len(fork.nodes))
-        walks: dict[int, Walk] = {}
+        blames: dict[int, Blame] = {}
 
         def run_branch(index: int) -> tuple[Walk, Coroutine[Any, Any, NodeResult[Any]]]:
             place = branch_address(address, index)
             context = base.branch(engine.isolation, address=place)
-            inner = walks[index] = Walk(engine.slots, context, base.state, place, holding=True)
-            return inner, self._branch(inner, base, fork.nodes[index], index)
+            inner = Walk(engine.slots, context, base.state, place, holding=True)
+            return inner, self._branch(inner, base, fork.nodes[index], index, blames)
 
         group = Group(
             engine,
@@ -223,18 +164,13 @@ class Runner:
         if joined.vote is not None:
             self.votes[address] = joined.vote
         self.discarded += joined.discarded
-        walk.ctx = joined_context(
-            base,
-            joined,
-            writers=Labels([results[index] for index in joined.taken]),
-            lazy=engine.isolation is Isolation.LAZY,
-        )
+        lazy = engine.isolation is Isolation.LAZY
+        walk.ctx = joined_context(base, joined, results, lazy=lazy)
         walk.state = joined.state
-        blames = [blame for index in joined.taken if (blame := walks[index].blame) is not None]
         if blames:
             if walk.blame is None:
                 walk.blame = Blame()
-            walk.blame.take_over(blames)
+            walk.blame.take_over(blames[index] for index in joined.taken if index in blames)
         return tuple(
             BranchResult(
                 result.address,
@@ -246,7 +182,9 @@ class Runner:
             for result in results
         )
 
-    async def _branch(self, walk: Walk, base: Base, node: Any, index: int) -> NodeResult[Any]:
+    async def _branch(
+        self, walk: Walk, base: Base, node: Any, index: int, blames: dict[int, Blame]
+    ) -> NodeResult[Any]:
         current_holder.set(walk)
         started = self.engine.time()
         error: LiftError | None = None
@@ -255,22 +193,24 @@ class Runner:
         try:
             output = await self.walk(walk, node)
             ending = Ending.of(walk.ctx, base, walk.state)
+            if walk.blame is not None:
+                blames[index] = walk.blame
         except _FATAL:
             raise
         except LiftError as failure:
             error = failure
         return NodeResult(
             node=node,
-            context=walk.ctx,
-            next_node=None if error else End(output),
+            context=walk.ctx if error else None,
+            next_node=None if error else End(output) if output is not None else _ENDED,
             error=error,
             execution_time_ms=(self.engine.time() - started) * 1000,
             busy_ms=walk.busy * 1000,
             address=walk.prefix,
             attempts=walk.ctx.attempt,
             index=index,
-            _base=base,
-            _ending=ending,
+            base=base,
+            ending=ending,
         )
 
     def statistics(self, walk: Walk, elapsed: float) -> RunStatistics:

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lift_sys.graph.result import RunResult
-from lift_sys.graph.runner import Step
+from lift_sys.graph.walk import Step
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -44,12 +44,14 @@ class ListPart(Part):
         )
 
     def copy(self) -> Any:
+        """A fresh live value; see `Part`."""
         items = self.values.copy()
         for index in self.children:
             items[index] = items[index].copy()
         return items
 
     def restore(self, memo: dict[int, Any]) -> Any:
+        """A fresh live value that keeps aliases; see `Part`."""
         if (known := memo.get(id(self))) is not None:
             return known
         items = memo[id(self)] = self.values.copy()
@@ -58,6 +60,7 @@ class ListPart(Part):
         return items
 
     def refresh(self, live: Any, walk: Builder) -> Node:
+        """The part that shows `live` now; see `Part`."""
         if type(live) is not list:
             return walk.part(live)
         walk.seen.append(live)
@@ -78,7 +81,7 @@ class ListPart(Part):
             if all(map(is_, fresh, old_values)):
                 return self
             # The usual case is that items which were parts still are, and no others.
-            kept = all([isinstance(fresh[i], Part) for i in self.children])
+            kept = all(isinstance(fresh[i], Part) for i in self.children)
             return self.having(
                 fresh, self.children if kept and len(self.children) == known else None
             )
@@ -118,12 +121,14 @@ class TuplePart(Part):
         )
 
     def copy(self) -> Any:
+        """A fresh live value; see `Part`."""
         items = self.values.copy()
         for index in self.children:
             items[index] = items[index].copy()
         return self._made_of(items)
 
     def restore(self, memo: dict[int, Any]) -> Any:
+        """A fresh live value that keeps aliases; see `Part`."""
         if (known := memo.get(id(self))) is not None:
             return known
         items = self.values.copy()
@@ -136,6 +141,7 @@ class TuplePart(Part):
         return tuple(items) if self.cls is tuple else self.cls(*items)
 
     def refresh(self, live: Any, walk: Builder) -> Node:
+        """The part that shows `live` now; see `Part`."""
         if type(live) is not self.cls or len(live) != len(self.values):
             return walk.part(live)
         walk.seen.append(live)
@@ -171,15 +177,18 @@ class SetPart(Part):
         )
 
     def copy(self) -> Any:
+        """A fresh live value; see `Part`."""
         return self.values.copy()
 
     def restore(self, memo: dict[int, Any]) -> Any:
+        """A fresh live value that keeps aliases; see `Part`."""
         if (known := memo.get(id(self))) is not None:
             return known
         items = memo[id(self)] = self.values.copy()
         return items
 
     def refresh(self, live: Any, walk: Builder) -> Node:
+        """The part that shows `live` now; see `Part`."""
         if type(live) is not set:
             return walk.part(live)
         # Sets that are equal to Python may differ as typed values ({1} and {True}, {0.0} and
@@ -220,15 +229,18 @@ class OpaquePart(Part):
         return canonical.encode_child(self.values, "state")
 
     def copy(self) -> Any:
+        """A fresh live value; see `Part`."""
         return copy.deepcopy(self.values)
 
     def restore(self, memo: dict[int, Any]) -> Any:
+        """A fresh live value that keeps aliases; see `Part`."""
         if (known := memo.get(id(self))) is not None:
             return known
         value = memo[id(self)] = copy.deepcopy(self.values)
         return value
 
     def refresh(self, live: Any, walk: Builder) -> Node:
+        """The part that shows `live` now; see `Part`."""
         if type(live) is self.cls and canonical.encode_child(live, "state") == self.encoding:
             walk.seen.append(live)
             return self

@@ -104,7 +104,7 @@ def same(left: Any, right: Any) -> bool:
         if cls is float:
             if left == right:
                 return copysign(1.0, left) == copysign(1.0, right)  # 0.0 and -0.0 differ
-            return left != left and right != right  # both are NaN
+            return bool(left != left and right != right)  # both are NaN
     if cls is not other and (cls in LEAF_ENCODERS and other in LEAF_ENCODERS):
         return False
     first, second = encode_leaf(left), encode_leaf(right)

@@ -80,6 +80,7 @@ class ModelPart(Part):
         return canonical.digest_model(canonical.type_name(self.cls), items)
 
     def copy(self) -> Any:
+        """A fresh live value; see `Part`."""
         model: Any = _new(self.cls)
         values = self.values.copy()
         for name in self.children:
@@ -94,6 +95,7 @@ class ModelPart(Part):
         return model
 
     def restore(self, memo: dict[int, Any]) -> Any:
+        """A fresh live value that keeps aliases; see `Part`."""
         if (known := memo.get(id(self))) is not None:
             return known
         model = memo[id(self)] = _new(self.cls)
@@ -112,6 +114,7 @@ class ModelPart(Part):
         _set_private(model, private)
 
     def refresh(self, live: Any, walk: Builder) -> Node:
+        """The part that shows `live` now; see `Part`."""
         kind = type(live)
         if kind is not self.cls:
             if getattr(kind, "__lift_origin__", None) is not self.cls:
@@ -253,6 +256,7 @@ class DictPart(Part):
         return canonical.digest_mapping(canonical.type_name(self.cls), items)
 
     def copy(self) -> Any:
+        """A fresh live value; see `Part`."""
         if self.cls is dict:
             mapping: Any = self.values.copy()
         else:
@@ -262,6 +266,7 @@ class DictPart(Part):
         return mapping
 
     def restore(self, memo: dict[int, Any]) -> Any:
+        """A fresh live value that keeps aliases; see `Part`."""
         if (known := memo.get(id(self))) is not None:
             return known
         mapping = memo[id(self)] = self._filled()
@@ -277,6 +282,7 @@ class DictPart(Part):
         return mapping
 
     def refresh(self, live: Any, walk: Builder) -> Node:
+        """The part that shows `live` now; see `Part`."""
         if type(live) is not self.cls or getattr(live, "default_factory", None) != self.factory:
             return walk.part(live)
         walk.seen.append(live)

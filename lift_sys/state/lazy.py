@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import copy
 from abc import ABCMeta
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
 
 from lift_sys.state.keyed import ModelPart
+from lift_sys.state.leaves import per_key
 from lift_sys.state.parts import Part
 
 _new = object.__new__
@@ -27,13 +29,24 @@ _PLAIN_SETATTR = BaseModel.__setattr__
 _SLOTS = ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 
 
+@per_key
+def can_be_lazy(origin: type[BaseModel]) -> bool:
+    """Whether making a subclass of `origin` does nothing that a user would notice."""
+    return not any(
+        "__init_subclass__" in vars(base)
+        for base in origin.__mro__
+        if base.__module__.partition(".")[0] not in {"builtins", "typing", "pydantic"}
+    )
+
+
 def lazy_copy(part: ModelPart) -> Any:
     """A lazy state that shows `part`; extras and private attributes are copied at once."""
     state = _new(_lazy_class(part.cls))
+    lazy_names = _lazy_names(part.cls)
     values = {
         name: value.copy() if isinstance(value, Part) else value
         for name, value in part.values.items()
-        if name not in part.shape.fields
+        if name not in lazy_names
     }
     part.equip(state, values)
     object.__setattr__(state, "__lift_part__", part)
@@ -62,11 +75,29 @@ def _fill_all(state: Any) -> dict[str, Any]:
     present: dict[str, Any] = raw_dict(state)
     part: ModelPart = state.__lift_part__
     deleted = state.__lift_deleted__
-    if len(present) < len(part.values):
-        for name in part.values:
-            if name not in present and name in part.shape.fields and name not in deleted:
-                _fill(state, name)
+    missing = [
+        name
+        for name in part.values
+        if name not in present and name in part.shape.fields and name not in deleted
+    ]
+    if missing:
+        for name in missing:
+            _fill(state, name)
+        # Fields come in the order of the snapshot, not of their first use: a dump shows it.
+        ordered = {name: present[name] for name in part.values if name in present} | present
+        present.clear()
+        present.update(ordered)
     return present
+
+
+@per_key
+def _lazy_names(origin: type[BaseModel]) -> frozenset[str]:
+    """The fields that can be lazy: where the class has an attribute, `__getattr__` is not asked.
+
+    So it is with fields called `json` or `copy`, which hide a method, and with deprecated ones.
+    """
+    taken = {name for base in origin.__mro__ for name in vars(base)}
+    return frozenset(origin.__pydantic_fields__.keys() - taken)
 
 
 @lru_cache(maxsize=512)
@@ -75,16 +106,22 @@ def _lazy_class(origin: type[BaseModel]) -> type[BaseModel]:
         origin.model_config.get("validate_assignment") or origin.model_config.get("frozen")
     )
     fields = frozenset(origin.__pydantic_fields__)
+    assignable = frozenset(
+        name
+        for name, field in origin.__pydantic_fields__.items()
+        if plain_setattr and not field.frozen
+    )
+    make: Callable[..., BaseModel] = origin
     super_getattr = getattr(origin, "__getattr__")  # noqa: B009  pydantic hides it from checkers
 
     def __getattr__(self: Any, name: str) -> Any:
-        if name in self.__lift_part__.values and name not in self.__lift_deleted__:
-            if name in fields:
+        if name in fields and name not in self.__lift_deleted__:
+            if name in self.__lift_part__.values:  # `model_construct` may have left it out
                 return _fill(self, name)
         return super_getattr(self, name)
 
     def __setattr__(self: Any, name: str, value: Any) -> None:
-        if plain_setattr and name in fields:
+        if name in assignable:
             raw_dict(self)[name] = value
             self.__pydantic_fields_set__.add(name)
         else:
@@ -111,6 +148,9 @@ def _lazy_class(origin: type[BaseModel]) -> type[BaseModel]:
             "__lift_origin__": origin,
             "__dict__": property(_fill_all, _set_raw_dict),
             "__class__": property(lambda self: origin),
+            # `type(state)(...)` makes a state of the user's class, and so does a class method.
+            "__new__": lambda cls, *args, **values: make(*args, **values),
+            "model_construct": origin.model_construct,
             "__getattr__": __getattr__,
             "__setattr__": __setattr__,
             "__delattr__": __delattr__,

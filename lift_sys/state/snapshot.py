@@ -12,11 +12,11 @@ import copy
 from typing import Any, Generic, TypeVar
 
 from lift_sys.errors import UncopyableStateError
+from lift_sys.state import canonical
 from lift_sys.state.atomic import OpaquePart
-from lift_sys.state.canonical import digest_of
 from lift_sys.state.builder import Builder
 from lift_sys.state.keyed import ModelPart
-from lift_sys.state.lazy import lazy_copy
+from lift_sys.state.lazy import can_be_lazy, lazy_copy
 from lift_sys.state.parts import Node, Part, encoding_of
 from lift_sys.state.paths import Path, path_text
 
@@ -81,7 +81,7 @@ class Snapshot(Generic[ValueT]):
 
     def restore_lazily(self) -> ValueT:
         """A copy of a model that copies each field when it is first touched (lazy.py)."""
-        if self.simple and isinstance(self.root, ModelPart):
+        if self.simple and isinstance(self.root, ModelPart) and can_be_lazy(self.root.cls):
             return lazy_copy(self.root)  # type: ignore[no-any-return]
         return self.restore()
 
@@ -112,8 +112,11 @@ class Snapshot(Generic[ValueT]):
     @property
     def digest(self) -> str:
         """The canonical digest of the value, as `canonical.digest` gives it: 32 hex digits."""
+        if self._pristine is not None:
+            # A cycle may lead through an unknown object, which has no parts to see that by.
+            return canonical.digest(self._pristine)
         root = self.root
-        return digest_of(root.encoding if isinstance(root, Part) else encoding_of(root)).hex()
+        return canonical.digest_of(root.encoding if isinstance(root, Part) else encoding_of(root)).hex()
 
 
 def _uncopyable(root: Node, name: str, error: Exception) -> UncopyableStateError:

@@ -9,18 +9,18 @@ Values are checked, never rewritten: what a validator returns is not taken over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import SchemaValidator
 
 from lift_sys.errors import StateValidationError
+from lift_sys.state.checkers import field_checker, model_checker, plain_types
 from lift_sys.state.keyed import ModelPart
-from lift_sys.state.parts import MISSING, Node, Part
-from lift_sys.state.paths import Path, path_text
+from lift_sys.state.parts import MISSING
+from lift_sys.state.paths import Key, Path, path_text
 from lift_sys.state.snapshot import Snapshot
+from lift_sys.state.touched import Touched, touched_models
 
 
 def validate_changes(
@@ -61,11 +61,10 @@ def _validate(
 ) -> None:
     if old is not None and old.root is new.root:
         return
-    before = MISSING if old is None else old.root
-    problems = []
-    met: set[int] = set()
-    for model, name, path in _changed_fields(before, new.root, live, (), met):
-        problems += _check_field(model, name, path, joined=joined)
+    problems: list[tuple[str, str]] = []
+    for touched in touched_models(live, old, new):
+        found = [problem for name in touched.fields for problem in _check_field(touched, name)]
+        problems += found or (_check_model(touched) if joined else [])
     if problems:
         unique = tuple(dict.fromkeys(problems))
         raise StateValidationError(problems=unique, writers=writers, joined=joined)
@@ -79,7 +78,7 @@ def is_plainly_right(before: Snapshot[Any], after: Snapshot[Any]) -> bool:
     """
     new = after.root
     if after.changed is not None:
-        values, types = new.values, _plain_types(new.cls)
+        values, types = new.values, plain_types(new.cls)
         for name in after.changed:
             if types.get(name) is not type(values[name]):
                 return False
@@ -87,165 +86,72 @@ def is_plainly_right(before: Snapshot[Any], after: Snapshot[Any]) -> bool:
     old = before.root
     if type(new) is not ModelPart or type(old) is not ModelPart or old.cls is not new.cls:
         return False
-    known, types = old.values, _plain_types(new.cls)
+    known, types = old.values, plain_types(new.cls)
+    if len(new.values) != len(known):
+        return False
     for name, node in new.values.items():
         if node is not known.get(name, MISSING) and types.get(name) is not type(node):
             return False
     return True
 
 
-@lru_cache(maxsize=4096)
-def _plain_types(cls: type[BaseModel]) -> dict[str, type]:
-    """Fields that take any value of one builtin type, and the type."""
-    found = {}
-    for name, field in cls.__pydantic_fields__.items():
-        if field.annotation in (str, int, float, bool) and not any(
-            not _says_nothing(item) for item in field.metadata
-        ):
-            found[name] = field.annotation
-    decorators = cls.__pydantic_decorators__
-    for group in (decorators.field_validators, decorators.validators):
-        for decorator in group.values():
-            for name in decorator.info.fields:
-                if name == "*":
-                    return {}
-                found.pop(name, None)
-    return found
-
-
-def _says_nothing(item: Any) -> bool:
-    """Whether pydantic makes nothing of a piece of metadata: a text, a reducer."""
-    return isinstance(item, str) or type(item).__module__.startswith("lift_sys.")
-
-
-def _changed_fields(
-    old: Node, new: Node, live: Any, path: Path, met: set[int]
-) -> Iterator[tuple[Any, str, Path]]:
-    """Each `(model, field, path of the model)` whose own value changed; new models in full."""
-    if old is new or not isinstance(new, Part) or id(new) in met:
-        return
-    met.add(id(new))
-    if not isinstance(new, ModelPart):
-        yield from _inside(old, new, live, path, met)
-        return
-    known = old.values if isinstance(old, ModelPart) and old.cls is new.cls else {}
-    values = new.shape.attributes(live)
-    for name, after in new.values.items():
-        before = known.get(name, MISSING)
-        if after is before or name not in values:
-            continue
-        if name not in new.shape.private and not _same_outline(before, after):
-            yield live, name, path
-        yield from _changed_fields(before, after, values[name], (*path, name), met)
-
-
-def _inside(
-    old: Node, new: Part, live: Any, path: Path, met: set[int]
-) -> Iterator[tuple[Any, str, Path]]:
-    """As `_changed_fields`, for the models that a container holds."""
-    comparable = isinstance(old, Part) and type(old) is type(new)
-    for key in new.children:
-        before = MISSING
-        if comparable:
-            try:
-                before = old.values[key]
-            except (KeyError, IndexError):
-                pass
-        yield from _changed_fields(before, new.values[key], live[key], (*path, new.step(key)), met)
-
-
-def _same_outline(old: Node, new: Node) -> bool:
-    """Whether a field differs only inside nested models, which are checked on their own."""
-    if old is new:
-        return True
-    if not isinstance(old, Part) or type(old) is not type(new) or old.cls is not new.cls:
-        return False
-    if isinstance(new, ModelPart):
-        return True
-    if not new.children or old.children != new.children or len(old.values) != len(new.values):
-        return False
-    if isinstance(new.values, dict):
-        pairs = [(old.values.get(key, MISSING), value) for key, value in new.values.items()]
-    else:
-        pairs = list(zip(old.values, new.values, strict=True))
-    return all(_same_outline(before, after) for before, after in pairs)
-
-
-def _check_field(model: Any, name: str, path: Path, *, joined: bool) -> list[tuple[str, str]]:
-    cls = getattr(type(model), "__lift_origin__", type(model))
-    shape_values = model.__dict__
-    value = shape_values.get(name, MISSING)
+def _check_field(touched: Touched, name: str) -> list[tuple[str, str]]:
+    """What is wrong with the value of one field; nothing is changed."""
+    model, path = touched.model, touched.path
+    values: dict[str, Any] = model.__dict__
+    value = values.get(name, MISSING)
     if value is MISSING:
-        value = (model.__pydantic_extra__ or {}).get(name)
-    # pydantic-core gives the model a new `__dict__` on success: let it be a shell's, which shares
-    # the values and is thrown away.
-    shell = object.__new__(cls)
-    for slot in _SLOTS:
-        object.__setattr__(shell, slot, getattr(model, slot))
-    object.__setattr__(shell, "__pydantic_fields_set__", set(model.__pydantic_fields_set__))
+        value = (model.__pydantic_extra__ or {}).get(name, MISSING)
+    if value is MISSING:
+        return [(path_text((*path, name)), "Field required")]
+    cls = _class_of(model)
     try:
-        _assignment_validator(cls, joined).validate_assignment(shell, name, value, strict=True)
+        field_checker(cls)(values, name, value)
     except ValidationError as error:
         return [
-            (_located(path, name, details["loc"]), details["msg"])
+            (path_text((*path, name, *_steps_inside(value, details["loc"][1:]))), details["msg"])
             for details in error.errors(include_url=False, include_input=False)
         ]
     return []
 
 
-_SLOTS = ("__dict__", "__pydantic_extra__", "__pydantic_private__")
+def _check_model(touched: Touched) -> list[tuple[str, str]]:
+    """What the validators of the whole model say; they get a copy, as they may write to it."""
+    cls = _class_of(touched.model)
+    checker = model_checker(cls)
+    name = next((name for name in touched.model.__dict__ if name in cls.__pydantic_fields__), None)
+    if checker is None or name is None:
+        return []
+    copy = touched.part.restore({})
+    try:
+        checker.validate_assignment(copy, name, copy.__dict__[name])
+    except ValidationError as error:
+        return [
+            (path_text(touched.path), details["msg"])
+            for details in error.errors(include_url=False, include_input=False)
+        ]
+    return []
 
 
-def _located(path: Path, name: str, loc: tuple[int | str, ...]) -> str:
-    if not loc:  # a model validator speaks of the model, not of one field
-        return path_text(path)
-    inner = "".join(f"[{step!r}]" for step in loc[1:] if isinstance(step, int))
-    return path_text((*path, name)) + inner
+def _class_of(model: Any) -> type[BaseModel]:
+    kind: type[BaseModel] = type(model)
+    return getattr(kind, "__lift_origin__", kind)
 
 
-@lru_cache(maxsize=4096)
-def _assignment_validator(cls: type[BaseModel], model_validators: bool) -> SchemaValidator:
-    """What checks one field of `cls`; with or without the validators of the whole model.
-
-    Frozen is taken out: a frozen state is replaced, not assigned to, and its new values have to
-    be checked all the same.
-    """
-    decorators = cls.__pydantic_decorators__
-    whole = bool(decorators.model_validators or decorators.root_validators)
-    frozen = cls.model_config.get("frozen") or any(
-        field.frozen for field in cls.__pydantic_fields__.values()
-    )
-    if not frozen and (model_validators or not whole):
-        validator = cls.__pydantic_validator__
-        return validator  # type: ignore[return-value]
-    schema: Any = cls.__pydantic_core_schema__
-    definitions = []
-    if schema["type"] == "definitions":
-        definitions, schema = schema["definitions"], schema["schema"]
-    if schema["type"] == "definition-ref":
-        by_ref = {definition["ref"]: definition for definition in definitions}
-        schema = {**by_ref[schema["schema_ref"]]}
-        schema.pop("ref")
-    schema = _stripped(schema, keep_functions=model_validators)
-    if definitions:
-        schema = {"type": "definitions", "schema": schema, "definitions": definitions}
-    return SchemaValidator(schema)
-
-
-def _stripped(schema: dict[str, Any], *, keep_functions: bool) -> dict[str, Any]:
-    """`schema` of a model without `frozen`, and without the functions around it if so asked."""
-    kind = schema["type"]
-    if kind.startswith("function-") and "schema" in schema:
-        inner = _stripped(schema["schema"], keep_functions=keep_functions)
-        return {**schema, "schema": inner} if keep_functions else inner
-    if kind == "model":
-        inner = _stripped(schema["schema"], keep_functions=keep_functions)
-        config = {key: value for key, value in schema.get("config", {}).items() if key != "frozen"}
-        return {**schema, "schema": inner, "frozen": False, "config": config}
-    if kind == "model-fields":
-        fields = {
-            name: {key: value for key, value in field.items() if key != "frozen"}
-            for name, field in schema["fields"].items()
-        }
-        return {**schema, "fields": fields}
-    return schema
+def _steps_inside(value: Any, location: tuple[int | str, ...]) -> Path:
+    """Where pydantic found an error in `value`, without what only names a choice of a schema."""
+    steps: list[str | Key] = []
+    for step in location:
+        if isinstance(value, Mapping):
+            key = next((key for key in value if key == step or str(key) == step), MISSING)
+            if key is not MISSING:
+                steps.append(Key(key))
+                value = value[key]
+        elif isinstance(value, (list, tuple)):
+            if isinstance(step, int) and step < len(value):
+                steps.append(Key(step))
+                value = value[step]
+        elif isinstance(step, str) and step in getattr(value, "__dict__", ()):
+            steps.append(step)
+            value = getattr(value, step)
+    return tuple(steps)

@@ -93,9 +93,7 @@ def changed_paths(old: Snapshot[Any], new: Snapshot[Any]) -> tuple[str, ...]:
     return changes(old, new).paths if new.changed is None else new.changed
 
 
-def _differences(
-    old: Node, new: Node, path: Path, shared: set[int]
-) -> Iterator[Operation]:
+def _differences(old: Node, new: Node, path: Path, shared: set[int]) -> Iterator[Operation]:
     if old is new:
         return
     if id(old) in shared or id(new) in shared:

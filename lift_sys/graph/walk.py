@@ -1,0 +1,73 @@
+"""A walk: one step after the other, on one context that the nodes hand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lift_sys.core.context import RunContext
+from lift_sys.execution.slots import Holder, Slots
+from lift_sys.graph.result import Blame
+from lift_sys.state.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step that has just finished, as `Graph.iter` shows it.
+
+    Attributes:
+        address: Where it stands.
+        node: The node that ran.
+        successor: What it returned; about to run.
+        state: The state as the node left it.
+    """
+
+    address: str
+    node: Any
+    successor: Any
+    state: Any
+
+
+class Stopped(BaseException):
+    """Carries a `Stop` up through all groups, which cancel what runs beside it.
+
+    Not an `Exception`: on its way up nothing may take it for a failure.
+    """
+
+    def __init__(self, output: Any, walk: Walk) -> None:
+        super().__init__()
+        self.output = output
+        self.walk = walk
+
+
+class Walk(Holder):
+    """One walk under way: the run's own, or a branch's. It holds the slot of its running node.
+
+    Attributes:
+        ctx: The context that its nodes hand on.
+        state: Snapshot of the context's state after the last step.
+        prefix: Address that its steps' addresses begin with.
+        blame: Who wrote what in it; None while nobody did.
+        busy: Seconds that its nodes ran, those of joined branches included.
+    """
+
+    __slots__ = ("blame", "busy", "ctx", "prefix", "state")
+
+    def __init__(
+        self,
+        slots: Slots,
+        ctx: RunContext[Any],
+        state: Snapshot[Any],
+        prefix: str,
+        *,
+        holding: bool = False,
+    ) -> None:
+        self.slots = slots  # `Holder.__init__`, written out: there is one walk for each branch
+        self.holding = holding
+        self.lent = self.index = self._asked = 0
+        self.task = None
+        self.ctx = ctx
+        self.state = state
+        self.prefix = prefix
+        self.blame: Blame | None = None
+        self.busy = 0.0
