@@ -1,0 +1,91 @@
+"""A chain of nodes, ÷ a bare loop that awaits the very same nodes on the same state and context."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from figures import Figure, least_cpu
+from pydantic import BaseModel
+
+from lift_sys import BaseNode, End, Graph, RunContext
+
+STEPS = 2000
+
+
+class Count(BaseModel):
+    """Three plain fields."""
+
+    done: int = 0
+    label: str = "chain"
+    active: bool = True
+
+
+class Listing(Count):
+    """With a list beside them, which has to be compared after each step."""
+
+    items: list[str] = ["a", "b", "c"]
+
+
+@dataclass
+class Step(BaseNode[Count]):
+    """Changes a field and returns a fresh instance, as users write it."""
+
+    left: int
+
+    async def run(self, ctx: RunContext[Count]) -> Step | End:
+        """One step."""
+        ctx.state.done += 1
+        return Step(self.left - 1) if self.left else End()
+
+
+async def bare(state: Count) -> None:
+    """What the same nodes cost without us."""
+    node: Step | End = Step(STEPS)
+    ctx = RunContext(state)
+    while not isinstance(node, End):
+        node = await node.run(ctx)
+
+
+async def measure() -> list[Figure]:
+    """Ours ÷ bare, with addresses, change detection and validation on."""
+    graph = Graph(Step(STEPS))
+    figures = []
+    for name, model, goal in (
+        ("chain, per node", Count, 8.0),
+        ("chain, a list in the state", Listing, None),
+    ):
+        ours, alone = await least_cpu(
+            [lambda m=model: graph.run(state=m()), lambda m=model: bare(m())], rounds=15
+        )
+        note = f"{ours / STEPS * 1e6:.2f} us ÷ {alone / STEPS * 1e6:.2f} us"
+        figures.append(Figure(name=name, value=ours / alone, goal=goal, note=note))
+    return figures
+
+
+async def peers() -> list[Figure]:
+    """The same chain in other frameworks, where they are installed (requirements.txt)."""
+    figures = []
+    alone = (await least_cpu([lambda: bare(Count())], rounds=10))[0]
+    try:
+        from langgraph.graph import END, START, StateGraph
+    except ImportError:
+        pass
+    else:
+        builder = StateGraph(Count)
+        builder.add_node("step", lambda state: {"done": state.done + 1})
+        builder.add_edge(START, "step")
+        builder.add_conditional_edges(
+            "step", lambda state: "step" if state.done < 200 else END, ["step", END]
+        )
+        graph = builder.compile()
+        config = {"recursion_limit": 1000}
+        spent = (await least_cpu([lambda: graph.ainvoke(Count(), config)], rounds=3))[0]
+        value = (spent / 200) / (alone / STEPS)
+        figures.append(Figure(name="chain, langgraph", value=value, note="200 steps"))
+    return figures
+
+
+if __name__ == "__main__":
+    for figure in asyncio.run(measure()):
+        print(figure)
