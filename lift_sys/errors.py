@@ -5,6 +5,7 @@
     |-- RunError                              a run could not be finished
     |   |-- NodeError                         one step failed, after all its attempts
     |   |-- ParallelExecutionError            a group of branches did not meet its strategy
+    |   |   `-- StrategyNotMetError (MergeError)     ... as `merge_states` says it
     |   |-- UndeclaredSuccessorError (TypeError)   `run` returned what its annotation does not name
     |   |-- UndeclaredWriteError              a node changed a field outside its `writes`
     |   |-- SelfCancelledError                a node raised CancelledError, uncancelled
@@ -49,9 +50,12 @@ class LiftError(Exception):
     def __reduce__(self) -> tuple[Callable[..., LiftError], tuple[Any, ...]]:
         # Pickle would call cls(*args), which keyword-only arguments refuse, and it would drop
         # the cause; errors do cross process borders, and the cause is what a person needs.
-        fields = {name: _portable_value(value) for name, value in vars(self).items()}
-        cause = self.__cause__
-        return _rebuild, (type(self), self.args, fields, cause and portable(cause))
+        cause = self.__cause__ and portable(self.__cause__)
+        fields = {
+            name: cause if value is self.__cause__ else portable_value(value)
+            for name, value in vars(self).items()
+        }
+        return _rebuild, (type(self), self.args, fields, cause)
 
 
 def _rebuild(
@@ -85,12 +89,12 @@ def portable(error: BaseException) -> BaseException:
     return error
 
 
-def _portable_value(value: Any) -> Any:
+def portable_value(value: Any) -> Any:
     """What an error may carry over a process border: as it is, or its text."""
     if isinstance(value, BaseException):
         return portable(value)
     if isinstance(value, (list, tuple)):
-        return type(value)(_portable_value(item) for item in value)
+        return type(value)(portable_value(item) for item in value)
     try:
         pickle.dumps(value)
     except Exception:
@@ -524,3 +528,14 @@ class ModelOutputError(RunError, ValueError):
             f"The model gave {what} in {at_step(address, node)}{why}. It said: {shown!r}. To ask "
             f"it again, name this error in `retry_on` of the node's RetryPolicy."
         )
+
+
+# --- the executor without a graph ----------------------------------------------------------------
+
+
+class StrategyNotMetError(ParallelExecutionError, MergeError):
+    """The results given to `merge_states` do not meet its strategy, so they can't be combined.
+
+    To its caller the call is a merge, which code of the first design guards by `except MergeError`;
+    a fork of a graph that does not meet its strategy raises the plain `ParallelExecutionError`.
+    """

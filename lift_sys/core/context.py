@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
     from lift_sys.core.ports import Clock
 
-    StateT = TypeVar("StateT", bound=BaseModel)
+    # Covariant, so that a node on a base class of the state is a node of the graph, too. That it
+    # could then assign a state of the base class is seen when it ends.
+    StateT_co = TypeVar("StateT_co", bound=BaseModel, covariant=True)
 else:
-    StateT = TypeVar("StateT")
+    StateT_co = TypeVar("StateT_co", covariant=True)
 
 
 class BranchResult(NamedTuple):
@@ -88,7 +90,7 @@ def fresh_seed() -> int:
     return int.from_bytes(os.urandom(8)) >> 1
 
 
-class RunContext(Generic[StateT]):
+class RunContext(Generic[StateT_co]):
     """State and surroundings of a node.
 
     Attributes:
@@ -120,7 +122,7 @@ class RunContext(Generic[StateT]):
 
     def __init__(
         self,
-        state: StateT,
+        state: StateT_co,
         *,
         execution_id: str | None = None,
         user_id: str | None = None,
@@ -145,9 +147,13 @@ class RunContext(Generic[StateT]):
         self._random: Random | None = None
         self._node = ""
 
-    def with_state(self, state: StateT, address: str) -> RunContext[StateT]:
+    def with_state(
+        self,
+        state: StateT_co,  # type: ignore[misc]
+        address: str,
+    ) -> RunContext[StateT_co]:
         """A context at another step of the same run: without metadata, provenance and branches."""
-        other: RunContext[StateT] = RunContext.__new__(RunContext)
+        other: RunContext[StateT_co] = RunContext.__new__(RunContext)
         other.state = state
         other.execution_id = self.execution_id
         other.user_id = self.user_id

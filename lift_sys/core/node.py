@@ -20,16 +20,18 @@ if TYPE_CHECKING:
     from lift_sys.core.successors import NextNode
 
     StateT = TypeVar("StateT", bound=BaseModel)
+    StateT_contra = TypeVar("StateT_contra", bound=BaseModel, contravariant=True)
 else:
     StateT = TypeVar("StateT")
+    StateT_contra = TypeVar("StateT_contra", contravariant=True)
 
 # The newest class of each module-level name: a notebook cell that runs again defines its classes
 # again, while annotations of other cells still hold the old ones (graph/annotations.py looks here).
 _newest: WeakValueDictionary[tuple[str, str], type[BaseNode[Any]]] = WeakValueDictionary()
 
 
-class BaseNode(ABC, Generic[StateT]):
-    """Base of all nodes on a state of type `StateT`: subclass it and write `run`.
+class BaseNode(ABC, Generic[StateT_contra]):
+    """Base of all nodes on a state of one type: subclass `BaseNode[State]` and write `run`.
 
     `async def run` runs on the event loop; a plain `def run` runs in a worker thread, with the
     caller's context variables.
@@ -59,7 +61,9 @@ class BaseNode(ABC, Generic[StateT]):
             _newest[cls.__module__, cls.__qualname__] = cls
 
     @abstractmethod
-    def run(self, ctx: RunContext[StateT]) -> NextNode[StateT] | Awaitable[NextNode[StateT]]:
+    def run(
+        self, ctx: RunContext[StateT_contra]
+    ) -> NextNode[StateT_contra] | Awaitable[NextNode[StateT_contra]]:
         """Work on `ctx.state` and return what runs next."""
 
 
@@ -69,10 +73,13 @@ def newest_definition(cls: type) -> type:
 
 
 @runtime_checkable
-class AbstractBaseNode(Protocol):
-    """Anything with a `run(ctx)`: what the executor accepts, base class or not."""
+class AbstractBaseNode(Protocol[StateT_contra]):
+    """Anything with a `run(ctx)`: what executor and graph accept, base class or not."""
 
-    def run(self, ctx: Any, /) -> Any:
+    @abstractmethod
+    def run(
+        self, ctx: RunContext[StateT_contra], /
+    ) -> NextNode[StateT_contra] | Awaitable[NextNode[StateT_contra]]:
         """Work on `ctx.state` and return what runs next."""
 
 

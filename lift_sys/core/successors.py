@@ -9,14 +9,14 @@ type checkers refuse a branch, or a `then`, outside of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
 from lift_sys.core.strategies import MergeStrategy, Strategy
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as DefaultTypeVar
 
-    from lift_sys.core.node import BaseNode
+    from lift_sys.core.node import AbstractBaseNode
     from lift_sys.core.strategies import Accept
 
     DataT_co = DefaultTypeVar("DataT_co", covariant=True, default=None)
@@ -33,16 +33,21 @@ class End(Generic[DataT_co]):
 
     __slots__ = ("data",)
 
-    def __init__(self, data: DataT_co = None) -> None:  # type: ignore[assignment]
+    # Two forms, or type checkers would let a bare `End()` pass for an `End[str]`.
+    @overload
+    def __init__(self: End[None]) -> None: ...
+    @overload
+    def __init__(self, data: DataT_co) -> None: ...
+    def __init__(self, data: Any = None) -> None:
         self.data: DataT_co = data
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.data!r})"
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other.data == self.data  # type: ignore[attr-defined]
+        return type(other) is type(self) and other.data == self.data
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Stop(End[DataT_co]):
@@ -114,12 +119,12 @@ class Fork(Generic[BranchT_co, ThenT_co]):
 
 
 if TYPE_CHECKING:
-    #: Whatever `run` may return.
+    #: Whatever `run` may return. Nodes are known by their `run`, whatever their base class.
     NextNode: TypeAlias = (
-        BaseNode[StateT]
+        AbstractBaseNode[StateT]
         | End[Any]
         | Stop[Any]
-        | Fork[BaseNode[StateT], BaseNode[StateT] | End[Any]]
+        | Fork[AbstractBaseNode[StateT], AbstractBaseNode[StateT] | End[Any]]
     )
 else:
 

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from lift_sys.core.events import Event
 from lift_sys.core.ports import Observer
+from lift_sys.execution.closing import end_tasks
 
 _GRACE_SECONDS = 2.0
 _BURST = 64  # events delivered before other tasks get a turn
@@ -100,12 +101,10 @@ class Bus:
             return
         try:
             _, late = await asyncio.wait(self._tasks, timeout=_GRACE_SECONDS)
+            if late:
+                logger.warning("%d observers were too slow and missed the last events", len(late))
         finally:
-            for task in self._tasks:
-                task.cancel()
-        if late:
-            logger.warning("%d observers were too slow and missed the last events", len(late))
-            await asyncio.wait(late)
+            await end_tasks([task for task in self._tasks if not task.done()])
 
 
 async def _deliver(buffer: Buffer, observer: Observer) -> None:

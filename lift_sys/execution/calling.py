@@ -7,13 +7,13 @@ import contextvars
 import inspect
 from collections.abc import Awaitable
 from concurrent.futures import Executor
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import FunctionNode, node_name
 from lift_sys.errors import AbandonedThreadError, StepTimeoutError
 from lift_sys.execution.slots import Holder
+from lift_sys.state.leaves import per_key
 
 ResultT = TypeVar("ResultT")
 
@@ -25,7 +25,7 @@ def runs_async(node: Any) -> bool:
     return _declares_async(type(node))
 
 
-@lru_cache(maxsize=4096)
+@per_key
 def _declares_async(kind: type) -> bool:
     return inspect.iscoroutinefunction(getattr(kind, "run", None))
 

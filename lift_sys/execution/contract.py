@@ -18,6 +18,7 @@ from lift_sys.errors import (
 )
 from lift_sys.execution.calling import runs_async
 from lift_sys.execution.engine import Engine
+from lift_sys.state.parts import Part
 from lift_sys.state.snapshot import Snapshot
 from lift_sys.state.validation import is_plainly_right, validate_changes
 from lift_sys.state.writes import changes
@@ -98,6 +99,13 @@ def check(
     after = before.refresh(ctx.state)
     if after is before:
         return after
+    now = after.root
+    if not isinstance(now, Part) or now.cls is not before.root.cls:
+        kind, due = now.cls if isinstance(now, Part) else type(now), before.root.cls
+        raise StateValidationError(
+            problems=[("state", f"is now a {kind.__name__}; it must stay a {due.__name__}")],
+            writers=[located(ctx.address, node_name(node))],
+        )
     if contract.writes is not None:
         for field in sorted(changes(before, after).fields - {*contract.writes}):
             raise UndeclaredWriteError(
@@ -108,9 +116,5 @@ def check(
             )
     if not is_plainly_right(before, after):
         writer = located(ctx.address, node_name(node))
-        if after.root.cls is not before.root.cls:
-            now, due = after.root.cls.__name__, before.root.cls.__name__
-            problem = ("state", f"is now a {now}; it must stay a {due}")
-            raise StateValidationError(problems=[problem], writers=[writer])
         validate_changes(ctx.state, before, after, writers=(writer,))
     return after

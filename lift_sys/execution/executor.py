@@ -7,16 +7,17 @@ several event loops and threads: what belongs to a loop is kept by loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from lift_sys.core.address import branch_address
 from lift_sys.core.context import RunContext, RunScope
-from lift_sys.core.node import is_node
+from lift_sys.core.node import AbstractBaseNode, is_node
 from lift_sys.core.policies import Isolation, RetryPolicy, Timeouts
 from lift_sys.core.strategies import MergeStrategy, Strategy, as_strategy
-from lift_sys.errors import EmptyGroupError, MergeError, NodeError
+from lift_sys.errors import EmptyGroupError, MergeError, NodeError, StrategyNotMetError
+from lift_sys.execution.closing import end_tasks
 from lift_sys.execution.contract import Contract
 from lift_sys.execution.deciders import Decider, decider_for
 from lift_sys.execution.engine import Engine
@@ -26,19 +27,26 @@ from lift_sys.execution.join import check_met, is_accepted, join, joined_context
 from lift_sys.execution.log import log_observer
 from lift_sys.execution.pool import DaemonPool
 from lift_sys.execution.results import NodeResult, Statistics, statistics_of
-from lift_sys.execution.slots import Holder, Slots, current_holder, lend_slot
+from lift_sys.execution.slots import Holder, Slots, while_lent
 from lift_sys.execution.step import step
 from lift_sys.state.reducers import Reducer
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from typing_extensions import TypeVar as DefaultTypeVar
 
     StateT = TypeVar("StateT", bound=BaseModel)
+    # What states an executor is for matters to readers only, as in `ParallelExecutor[Review]`: it
+    # may serve several graphs, so a bare one is for any state, and contravariance says so.
+    ServedT_contra = DefaultTypeVar(
+        "ServedT_contra", bound=BaseModel, contravariant=True, default=BaseModel
+    )
 else:
     StateT = TypeVar("StateT")
+    ServedT_contra = TypeVar("ServedT_contra", contravariant=True)
 
 
-class ParallelExecutor(Generic[StateT]):
+class ParallelExecutor(Generic[ServedT_contra]):
     """Runs nodes in parallel, each on its own copy of the context.
 
     Args:
@@ -104,7 +112,7 @@ class ParallelExecutor(Generic[StateT]):
         return slots
 
     async def execute_parallel(
-        self, nodes: Sequence[Any], ctx: RunContext[StateT]
+        self, nodes: Sequence[AbstractBaseNode[StateT]], ctx: RunContext[StateT]
     ) -> list[NodeResult[StateT]]:
         """Run each of `nodes` once, all on copies of `ctx`, which itself is not changed.
 
@@ -123,24 +131,18 @@ class ParallelExecutor(Generic[StateT]):
             NotAModelError: The state is no pydantic model.
         """
         call = self._call(nodes, ctx, Decider(len(nodes)))
-        lender = lend_slot(call.engine.slots)
-        try:
-            results: list[NodeResult[StateT]] = await call.run()
-        finally:
-            if lender is not None:
-                await lender.take_back()
-        return results
+        return await while_lent(call.engine.slots, call.run())
 
     async def execute_single_with_isolation(
-        self, node: Any, ctx: RunContext[StateT]
+        self, node: AbstractBaseNode[StateT], ctx: RunContext[StateT]
     ) -> NodeResult[StateT]:
         """Run one node on a copy of `ctx`; as `execute_parallel([node], ctx)`."""
         (result,) = await self.execute_parallel([node], ctx)
         return result
 
     async def stream_parallel(
-        self, nodes: Sequence[Any], ctx: RunContext[StateT]
-    ) -> AsyncIterator[NodeResult[StateT]]:
+        self, nodes: Sequence[AbstractBaseNode[StateT]], ctx: RunContext[StateT]
+    ) -> AsyncGenerator[NodeResult[StateT], None]:
         """As `execute_parallel`, but yield each result as soon as it is there.
 
         The order is that of completion; merge what you have so far with `merge_states`. Leaving
@@ -156,17 +158,13 @@ class ParallelExecutor(Generic[StateT]):
             finally:
                 queue.put_nowait(None)
 
-        lender = lend_slot(call.engine.slots)
-        task = asyncio.ensure_future(run())
+        task = asyncio.ensure_future(while_lent(call.engine.slots, run()))
         try:
             while (result := await queue.get()) is not None:
                 yield result
             await task
         finally:
-            task.cancel()
-            await asyncio.wait([task])
-            if lender is not None:
-                await lender.take_back()
+            await end_tasks([task])
 
     def merge_states(
         self,
@@ -183,7 +181,8 @@ class ParallelExecutor(Generic[StateT]):
             A context of its own: changing it changes no result.
 
         Raises:
-            ParallelExecutionError: The strategy was not met; it holds every failure.
+            StrategyNotMetError: The strategy was not met. It holds every failure, and is both a
+                ParallelExecutionError and a MergeError.
             MergeConflictError: Two branches changed one path to unequal values.
             MergeError: The results do not stem from the same context, or there are none.
             StateValidationError: The changes are not valid together.
@@ -204,7 +203,7 @@ class ParallelExecutor(Generic[StateT]):
             success = result.is_success and is_accepted(chosen, result) is None
             vote = vote_of(chosen, result._ending.state) if success and result._ending else None
             decider.add(position, success=success, vote=vote)
-        check_met(decider, results, "")
+        check_met(decider, results, "", kind=StrategyNotMetError)
         joined = join(base, results, decider, metadata_reducers=self.metadata_reducers)
         return joined_context(base, joined, results)
 
@@ -242,7 +241,7 @@ def _audible(scope: RunScope) -> RunScope:
 async def _run_once(
     engine: Engine, base: Base, holder: Holder, node: Any, index: int
 ) -> NodeResult[Any]:
-    current_holder.set(holder)
+    holder.inherit()
     outer = base.context.address
     address = branch_address(outer, index) if outer else str(index)
     context = base.branch(engine.isolation, address=address, scope=engine.scope)
@@ -265,6 +264,8 @@ async def _run_once(
         return NodeResult(
             error=cause, execution_time_ms=elapsed, attempts=context.attempt, **common
         )
+    if engine.isolation is Isolation.LAZY:
+        common["context"] = None  # made of the ending: a state of the model's own type
     return NodeResult(
         next_node=successor,
         execution_time_ms=seconds * 1000,

@@ -8,14 +8,16 @@ strategy's decider; when that has decided, the rest is cancelled and awaited.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from lift_sys.core.address import branch_address
 from lift_sys.core.events import GroupStarted
 from lift_sys.core.node import node_name
 from lift_sys.core.policies import Isolation
 from lift_sys.core.strategies import Majority, Strategy
-from lift_sys.errors import StepTimeoutError
+from lift_sys.errors import SelfCancelledError, StepTimeoutError
 from lift_sys.execution.deciders import Decider
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.isolation import Base
@@ -80,6 +82,8 @@ class Group:
         self._ticket: Ticket | None = None
         self._done: asyncio.Future[None] = engine.loop.create_future()
         self._fatal: BaseException | None = None
+        # A branch can be started by whoever gives a slot back, but runs in its caller's context.
+        self._context = contextvars.copy_context()
         self._closed = False
         self._expired = False
         self._rank = 0
@@ -118,6 +122,10 @@ class Group:
             self._start_some()
             if self._running or self._waiting:
                 await self._done
+        except asyncio.CancelledError:
+            if self._closed:  # it was decided, and waits for who resists: say it again
+                self._cancel_running()
+            raise
         finally:
             if expiry is not None:
                 expiry.cancel()
@@ -160,11 +168,18 @@ class Group:
         return True
 
     def _start(self, index: int) -> None:
-        holder, branch = self.run_branch(index)
+        try:
+            holder, branch = self.run_branch(index)
+        except BaseException as error:  # its state could not be copied
+            self._fatal = self._fatal or error
+            self._shut()
+            self.engine.slots.release()
+            return
         holder.index = index
-        task = holder.task = self.engine.loop.create_task(branch)
+        context = self._context
+        task = holder.task = self.engine.loop.create_task(branch, context=context.copy())
         self._running[task] = holder
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._ended, context=context)
 
     def _ended(self, task: asyncio.Task[NodeResult[Any]]) -> None:
         holder = self._running.pop(task)
@@ -172,7 +187,8 @@ class Group:
         try:
             result = task.result()
         except asyncio.CancelledError:
-            pass  # `_unfinished` speaks for it
+            if not self._closed:  # nobody asked for that: its node cancelled its own task
+                self._note(holder.index, self._self_cancelled(holder.index))
         except BaseException as error:
             self._fatal = self._fatal or error
             self._shut()
@@ -186,8 +202,8 @@ class Group:
 
     def _note(self, index: int, result: NodeResult[Any]) -> None:
         """Take down how a branch ended, and whether that decides the group."""
-        if self._closed and result.is_cancelled:
-            return
+        if self._expired and result.error is None:
+            return  # too late: it resisted its cancellation, and counts as unfinished
         try:
             vote = None
             if self._asks and result.error is None:
@@ -204,16 +220,18 @@ class Group:
             self._shut()
             return
         result.rank = self._rank
-        self._rank += 1
         self.results[index] = result
-        if not self._closed or not self._expired:
-            self.decider.add(index, success=result.error is None, vote=vote)
+        self.decider.add(index, success=result.error is None, vote=vote)
+        self._tell(result)
+        if self.decider.decided:
+            self._shut()
+
+    def _tell(self, result: NodeResult[Any]) -> None:
+        self._rank += 1
         if self.engine.scope.publish is not None:
             tell_branch(self.engine, result, done=self._rank, total=len(self.nodes))
         if self.finished is not None:
             self.finished(result)
-        if self.decider.decided:
-            self._shut()
 
     def _shut(self) -> None:
         """Start nothing more, and cancel what runs."""
@@ -222,15 +240,19 @@ class Group:
         self._closed = True
         if self._ticket is not None:
             self._ticket.withdraw()
-        for task in self._running:
-            task.cancel()
+        self._cancel_running()
         if not self._running and not self._done.done():
             self._done.set_result(None)
 
+    def _cancel_running(self) -> None:
+        for task in self._running:
+            task.cancel()
+
     def _expire(self) -> None:
-        """The group's deadline: whoever is not done has failed."""
-        self._expired = True
-        self._shut()
+        """The group's deadline: whoever is not done has failed, unless it is decided already."""
+        if not self._closed:
+            self._expired = True
+            self._shut()
 
     async def _close(self) -> None:
         """Cancel what still runs, and wait for it however often this is cancelled itself."""
@@ -242,6 +264,7 @@ class Group:
                 await asyncio.sleep(0)  # the tasks' own callbacks come first
             except asyncio.CancelledError:
                 cancelled = True
+                self._cancel_running()  # who has resisted once hears it again
         if cancelled:
             raise asyncio.CancelledError
 
@@ -255,16 +278,29 @@ class Group:
                 layer="group", seconds=self.timeout, address=self.address, node=node_name(node)
             )
             self.decider.add(index, success=False)
+        result = self._lost(index, error)
+        self._tell(result)
+        return result
+
+    def _self_cancelled(self, index: int) -> NodeResult[Any]:
+        name = node_name(self.nodes[index])
+        return self._lost(index, SelfCancelledError(address=self._address(index), node=name))
+
+    def _lost(self, index: int, error: BaseException) -> NodeResult[Any]:
         return NodeResult(
-            node=node,
-            context=self.base.context,
+            node=self.nodes[index],
+            context=None,
             error=error,
             attempts=0,
             index=index,
             rank=len(self.nodes),
-            address=f"{self.address}.{index}" if self.address else "",
+            address=self._address(index),
             base=self.base,
         )
+
+    def _address(self, index: int) -> str:
+        outer = self.address or self.base.context.address
+        return branch_address(outer, index) if outer else str(index)
 
     def _suspects(self, result: NodeResult[Any]) -> list[str]:
         others = [node_name(self.nodes[holder.index]) for holder in self._running.values()]

@@ -88,11 +88,18 @@ def _live(node: Any) -> Any:
     return node.restore({}) if hasattr(node, "restore") else node
 
 
-def check_met(decider: Decider, results: Sequence[NodeResult[Any]], where: str) -> None:
+def check_met(
+    decider: Decider,
+    results: Sequence[NodeResult[Any]],
+    where: str,
+    *,
+    kind: type[ParallelExecutionError] = ParallelExecutionError,
+) -> None:
     """Raise unless the strategy was met.
 
     Raises:
-        ParallelExecutionError: It holds every failure that occurred, and all results.
+        ParallelExecutionError: It is of this `kind`, and holds every failure that occurred, and
+            all results.
     """
     if not decider.unmet:
         return
@@ -101,7 +108,7 @@ def check_met(decider: Decider, results: Sequence[NodeResult[Any]], where: str) 
         message = f"All parallel nodes failed{where}: {len(failures)} of {len(results)}."
     else:
         message = f"Parallel nodes failed{where}: {decider.unmet}."
-    raise ParallelExecutionError(
+    raise kind(
         message=message,
         failed_nodes=[(node, error) for node, error in failures if error is not None],
         partial_results=results,

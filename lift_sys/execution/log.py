@@ -7,8 +7,7 @@ read it. It is stateless, so each event has to carry what its sentence says.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from lift_sys.core.events import (
     BranchFinished,
@@ -25,16 +24,13 @@ from lift_sys.core.events import (
 )
 from lift_sys.errors import at_step
 
-if TYPE_CHECKING:
-    from lift_sys.core.ports import Observer
-
 #: What the engine logs to.
 LOGGER_NAME = "lift_sys.execution"
 # A fan-out over data has thousands of nodes of one name; a log line is no place for them.
 _NAMED_NODES = 20
 
 
-def log_observer(logger: logging.Logger | None = None) -> Observer | None:
+def log_observer(logger: logging.Logger | None = None) -> Callable[[Event], None] | None:
     """An observer that logs each event's sentences, or None if nobody would read them.
 
     Args:

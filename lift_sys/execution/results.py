@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 from lift_sys.core.address import located
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import node_name
+from lift_sys.core.policies import Isolation
 from lift_sys.core.successors import End
+from lift_sys.errors import portable_value
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -91,9 +93,12 @@ class NodeResult(Generic[StateT]):
         context is made of them when somebody asks.
         """
         if self._context is None:
-            assert self._base is not None
-            assert self._ending is not None
-            self._context = self._ending.context(self._base, self.address)
+            base, ending = self._base, self._ending
+            assert base is not None
+            if ending is None:  # it did not get so far: what it would have started from
+                self._context = base.branch(Isolation.COPY, address=self.address)
+            else:
+                self._context = ending.context(base, self.address)
         return self._context
 
     def __repr__(self) -> str:
@@ -130,13 +135,15 @@ class NodeResult(Generic[StateT]):
         """How messages call it: `address:node`."""
         return located(self.address or str(self.index), node_name(self.node))
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> list[tuple[str, Any]]:
         # Snapshots stay in the process that made them; a pickled result is a report.
         kept = {name: getattr(self, name) for name in self.__slots__ if name[0] != "_"}
-        return kept | {"context": self.context}
+        # One that holds what can't be pickled says it as text, and keeps its place.
+        fields = [*kept.items(), ("context", self.context)]
+        return [(name, portable_value(value)) for name, value in fields]
 
-    def __setstate__(self, fields: dict[str, Any]) -> None:
-        NodeResult.__init__(self, **fields)
+    def __setstate__(self, fields: list[tuple[str, Any]]) -> None:
+        NodeResult.__init__(self, **dict(fields))
 
 
 class Labels(Sequence[str]):

@@ -53,7 +53,10 @@ def delay_before(
     asked = retry_after(error)
     if asked is not None and asked > policy.max_retry_after:
         return None
-    backoff = min(policy.first_delay * policy.factor ** (attempt - 2), policy.max_delay)
+    try:
+        backoff = min(policy.first_delay * policy.factor ** (attempt - 2), policy.max_delay)
+    except OverflowError:  # more than a float holds, some thousand attempts on
+        backoff = policy.max_delay if policy.first_delay else 0.0
     backoff -= backoff * policy.jitter * random.random()
     return max(backoff, asked or 0.0)
 

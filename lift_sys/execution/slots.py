@@ -10,10 +10,12 @@ One `Slots` belongs to one event loop; an executor keeps one for each loop that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, TypeVar
+
+ResultT = TypeVar("ResultT")
 
 
 class Ticket:
@@ -102,17 +104,20 @@ class Holder:
         slots: Where its slot is from.
         holding: Whether it has one now.
         lent: How many of its node's tasks wait for their own executor.
+        returning: How many of them are back, and wait for the slot.
         task: The task that the walk runs in.
         index: Place of the branch in its group.
+        outer: The holder of the node that started this walk, if one did.
     """
 
-    __slots__ = ("_asked", "holding", "index", "lent", "slots", "task")
+    __slots__ = ("_asked", "holding", "index", "lent", "outer", "returning", "slots", "task")
 
     def __init__(self, slots: Slots, *, holding: bool = False) -> None:
         self.slots = slots
         self.holding = holding
-        self.lent = 0
+        self.lent = self.returning = 0
         self.index = 0  # of the branch in its group
+        self.outer: Holder | None = None
         self.task: asyncio.Task[Any] | None = None
         self._asked = 0
 
@@ -120,6 +125,11 @@ class Holder:
         """A walk begins in a task that is running already."""
         self.task = asyncio.current_task()
         self._asked = self.task.cancelling() if self.task is not None else 0
+        self.inherit()
+
+    def inherit(self) -> None:
+        """From here on the running task's slot is this one's."""
+        self.outer = current_holder.get()
         current_holder.set(self)
 
     def was_cancelled(self) -> bool:
@@ -135,15 +145,26 @@ class Holder:
     def lend(self) -> None:
         """The node waits for its own executor from now on."""
         self.lent += 1
-        if self.lent == 1:
-            self.release()
+        self.release()
 
     async def take_back(self) -> None:
         """The node goes on: wait for a slot again, unless another of its tasks still waits."""
         self.lent -= 1
-        if self.lent == 0:
+        if self.lent > 0:
+            return
+        self.returning += 1
+        try:
             await self.slots.acquire()
+        finally:
+            self.returning -= 1
+        if self.lent > 0 or self.holding:  # another task has lent it again, or was back before
+            self.slots.release()
+        else:
             self.holding = True
+
+    def forgo(self) -> None:
+        """The node is cancelled: it ends without a slot, as one could be long in coming."""
+        self.lent -= 1
 
 
 #: The holder that the running node belongs to, for lending.
@@ -151,13 +172,33 @@ current_holder: ContextVar[Holder | None] = ContextVar("lift_sys_holder", defaul
 
 
 def lend_slot(slots: Slots) -> Holder | None:
-    """Lend the slot of the node that is calling, if it runs on one of `slots`.
+    """Lend the slot of the node that is calling, or that waits for it, if it is one of `slots`.
 
     Returns:
-        The holder to call `take_back` on when the call is over; None if there is nothing to lend.
+        The holder to call `take_back` (or `forgo`) on when the call is over; None if there is
+        nothing to lend.
     """
     holder = current_holder.get()
-    if holder is None or holder.slots is not slots or not (holder.holding or holder.lent):
+    while holder is not None and holder.slots is not slots:
+        holder = holder.outer  # of a node that waits for another executor, which waits for us
+    if holder is None or not (holder.holding or holder.lent or holder.returning):
         return None
     holder.lend()
     return holder
+
+
+async def while_lent(slots: Slots, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Await `work`, which needs `slots`; the calling node's own slot is lent meanwhile."""
+    lender = lend_slot(slots)
+    if lender is None:
+        return await work
+    try:
+        result = await work
+    except Exception:
+        await lender.take_back()
+        raise
+    except BaseException:
+        lender.forgo()
+        raise
+    await lender.take_back()
+    return result

@@ -172,7 +172,9 @@ async def _attempts(
             return successor, after, attempts, engine.time() - started
         except Exception as error:
             failure = error
-        delay = _delay(engine, policy, failure, ctx)
+        delay = None
+        if not holder.was_cancelled():
+            delay = _delay(engine, policy, failure, ctx)
         if delay is None:
             _fail(engine, node, ctx, failure, engine.time() - started)
         _tell_retry(engine, node, ctx, failure, engine.time() - begun, delay)

@@ -9,17 +9,18 @@ A `Graph` keeps nothing of a run; one object serves many runs at the same time, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lift_sys.core.address import inner_address
 from lift_sys.core.context import RunContext, RunScope, fresh_seed
 from lift_sys.core.events import Event
-from lift_sys.core.node import BaseNode, node_name
+from lift_sys.core.node import AbstractBaseNode, node_name
 from lift_sys.core.ports import Clock, Observer
 from lift_sys.errors import GraphError, RunningLoopError
 from lift_sys.execution.bus import Buffer, Bus
+from lift_sys.execution.closing import end_tasks
 from lift_sys.execution.contract import Contract
 from lift_sys.execution.executor import ParallelExecutor
 from lift_sys.execution.log import log_observer
@@ -33,7 +34,11 @@ from lift_sys.graph.steps import StepByStep
 from lift_sys.graph.structure import Structure, read_structure
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from pydantic import BaseModel
+
+    from lift_sys.graph.options import QuietRunOptions, RunOptions
 
     StateT = TypeVar("StateT", bound=BaseModel)
 else:
@@ -57,7 +62,7 @@ class Graph(Generic[StateT]):
 
     def __init__(
         self,
-        start: type[BaseNode[StateT]] | BaseNode[StateT],
+        start: type[AbstractBaseNode[StateT]] | AbstractBaseNode[StateT],
         *,
         name: str | None = None,
         executor: ParallelExecutor[StateT] | None = None,
@@ -100,7 +105,7 @@ class Graph(Generic[StateT]):
 
     async def run(
         self,
-        start_node: BaseNode[StateT] | None = None,
+        start_node: AbstractBaseNode[StateT] | None = None,
         *,
         state: StateT,
         deps: Any = None,
@@ -153,7 +158,11 @@ class Graph(Generic[StateT]):
             await bus.close()
 
     def run_sync(
-        self, start_node: BaseNode[StateT] | None = None, *, state: StateT, **options: Any
+        self,
+        start_node: AbstractBaseNode[StateT] | None = None,
+        *,
+        state: StateT,
+        **options: Unpack[RunOptions],
     ) -> RunResult[StateT]:
         """As `run`, for code without an event loop; takes the same arguments.
 
@@ -168,7 +177,11 @@ class Graph(Generic[StateT]):
 
     @asynccontextmanager
     async def iter(
-        self, start_node: BaseNode[StateT] | None = None, *, state: StateT, **options: Any
+        self,
+        start_node: AbstractBaseNode[StateT] | None = None,
+        *,
+        state: StateT,
+        **options: Unpack[RunOptions],
     ) -> AsyncIterator[StepByStep[StateT]]:
         """Run step by step: the run waits after each step until the next one is asked for.
 
@@ -180,24 +193,31 @@ class Graph(Generic[StateT]):
         Takes the arguments of `run`. Leaving the block early cancels the run.
         """
         steps: StepByStep[StateT] = StepByStep()
-        on_event = options.pop("on_event", None)
+        given: dict[str, Any] = {**options}
+        on_event = given.pop("on_event", None)
         bus = Bus([on_event] if on_event else [])
         scope = RunScope(
-            seed=_seed(options.pop("seed", None)),
-            clock=options.pop("clock", None),
+            seed=_seed(given.pop("seed", None)),
+            clock=given.pop("clock", None),
             publish=bus.publish if on_event else None,
         )
-        context = RunContext(state, scope=scope, **options)
+        context = RunContext(state, scope=scope, **given)
         try:
             steps.begin(launch(self, start_node, context, gate=steps.offer))
             yield steps
         finally:
-            await steps.close()
-            await bus.close()
+            try:
+                await steps.close()
+            finally:
+                await bus.close()
 
     async def stream(
-        self, start_node: BaseNode[StateT] | None = None, *, state: StateT, **options: Any
-    ) -> AsyncIterator[Event]:
+        self,
+        start_node: AbstractBaseNode[StateT] | None = None,
+        *,
+        state: StateT,
+        **options: Unpack[QuietRunOptions],
+    ) -> AsyncGenerator[Event, None]:
         """Run, and yield the events as they come; the last is `RunFinished` with the result.
 
         Takes the arguments of `run`, and raises what it raises, after the last event. Leaving the
@@ -213,10 +233,7 @@ class Graph(Generic[StateT]):
                 yield event
             await run
         finally:
-            run.cancel()
-            await asyncio.wait([run])
-            if not run.cancelled():
-                run.exception()
+            await end_tasks([run])
 
     async def run_inside(
         self, outer: RunContext[Any], state: StateT, *, start_node: Any = None

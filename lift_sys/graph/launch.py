@@ -13,7 +13,7 @@ from lift_sys.core.events import RunFinished, RunStarted
 from lift_sys.core.node import is_node
 from lift_sys.core.policies import Isolation
 from lift_sys.errors import GraphError, NotAModelError, StepTimeoutError
-from lift_sys.execution.slots import Slots, current_holder, lend_slot
+from lift_sys.execution.slots import Slots, current_holder, while_lent
 from lift_sys.graph.result import Blame, RunResult
 from lift_sys.graph.runner import Runner
 from lift_sys.graph.walk import Step, Stopped, Walk
@@ -70,16 +70,7 @@ async def launch(
     failure: BaseException | None = None
     result: RunResult[StateT] | None = None
     try:
-        outer, lender = current_holder.get(), lend_slot(engine.slots)
-        walk.enter()
-        try:
-            output = await _within_deadline(graph, runner, walk, node)
-        except Stopped as stop:
-            output, walk = stop.output, stop.walk
-        finally:
-            current_holder.set(outer)
-            if lender is not None:
-                await lender.take_back()
+        output, walk = await while_lent(engine.slots, _walked(graph, runner, walk, node))
         elapsed = engine.time() - started
         if lazy:
             walk.ctx.state = walk.state.restore()
@@ -110,6 +101,17 @@ async def launch(
         )
         failure = None  # or the error would refer to itself through this frame
     return result
+
+
+async def _walked(graph: Graph[Any], runner: Runner, walk: Walk, node: Any) -> tuple[Any, Walk]:
+    """Walk from `node`; return the output, and the walk that ended the run."""
+    walk.enter()
+    try:
+        return await _within_deadline(graph, runner, walk, node), walk
+    except Stopped as stop:
+        return stop.output, stop.walk
+    finally:
+        current_holder.set(walk.outer)
 
 
 async def _within_deadline(graph: Graph[Any], runner: Runner, walk: Walk, node: Any) -> Any:

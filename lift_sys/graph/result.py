@@ -28,17 +28,29 @@ class Blame(Mapping[str, tuple[str, ...]]):
     where a reducer combined them or where all wrote the same.
     """
 
-    __slots__ = ("_writers",)
+    __slots__ = ("_writers", "has_rewritten")
 
     def __init__(self) -> None:
         # Steps are kept as they come and written as text when somebody asks.
         self._writers: dict[str, tuple[tuple[str, Any], ...]] = {}
+        self.has_rewritten = False  # some path twice: perhaps back to what it was
 
     def note(self, paths: Iterable[str], address: str, node: Any) -> None:
         """The step has written `paths`, over whatever was there."""
         writer = ((address, node),)
         for path in paths:
+            if path in self._writers:
+                self.has_rewritten = True
             self._writers[path] = writer
+
+    def keep(self, changed: Iterable[str]) -> None:
+        """Forget what was written and taken back, so that it is in none of the `changed` paths."""
+        changed = tuple(changed)
+        self._writers = {
+            path: writers
+            for path, writers in self._writers.items()
+            if any(_is_inside(path, other) or _is_inside(other, path) for other in changed)
+        }
 
     def take_over(self, branches: Iterable[Blame]) -> None:
         """Add what joined branches wrote, in declared order."""
@@ -60,6 +72,10 @@ class Blame(Mapping[str, tuple[str, ...]]):
 
     def __repr__(self) -> str:
         return f"Blame({dict(self)!r})"
+
+
+def _is_inside(path: str, outer: str) -> bool:
+    return path.startswith(outer) and path[len(outer) : len(outer) + 1] in ("", ".", "[")
 
 
 class RunStatistics(TypedDict):

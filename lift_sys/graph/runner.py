@@ -7,6 +7,7 @@ reached it, and only a join waits for others.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,13 +26,12 @@ from lift_sys.execution.group import Group
 from lift_sys.execution.isolation import Base, Ending
 from lift_sys.execution.join import Discarded, check_met, join, joined_context
 from lift_sys.execution.results import NodeResult
-from lift_sys.execution.slots import current_holder
 from lift_sys.execution.step import step as run_step
 from lift_sys.graph.result import Blame, RunStatistics
 from lift_sys.graph.structure import Structure
 from lift_sys.graph.walk import Step, Stopped, Walk
 from lift_sys.state.reducers import Reducer
-from lift_sys.state.writes import changed_paths
+from lift_sys.state.writes import changed_paths, changes
 
 #: What most branches return; shared, since there are so many.
 _ENDED: End[None] = End()
@@ -95,6 +95,8 @@ class Runner:
                     paths = changed_paths(walk.state, state)
                 walk.blame.note(paths, address, node)
                 walk.state = state
+            if walk.was_cancelled():  # the node has swallowed it, but its walk is over
+                raise asyncio.CancelledError
             if self.gate is not None:
                 await self.gate(Step(address, node, successor, ctx.state))
             branches = ()
@@ -136,8 +138,7 @@ class Runner:
 
         def run_branch(index: int) -> tuple[Walk, Coroutine[Any, Any, NodeResult[Any]]]:
             place = branch_address(address, index)
-            context = base.branch(engine.isolation, address=place)
-            inner = Walk(engine.slots, context, base.state, place, holding=True)
+            inner = Walk(engine.slots, base.context, base.state, place, holding=True)
             return inner, self._branch(inner, base, fork.nodes[index], index, blames)
 
         group = Group(
@@ -152,7 +153,13 @@ class Runner:
             max_concurrent=fork.max_concurrent,
             timeout=engine.timeouts.group if fork.timeout is None else fork.timeout,
         )
-        results = await group.run()
+        try:
+            results = await group.run()
+        except Stopped as stop:  # the state that ends the run has what this walk wrote, too
+            walk.blame = walk.blame or Blame()
+            walk.blame.take_over([stop.walk.blame or Blame()])
+            stop.walk.blame = walk.blame
+            raise
         walk.busy += sum(result.busy_ms for result in results) / 1000
         self.counts["forks"] += 1
         self.counts["branches"] += len(results)
@@ -185,7 +192,9 @@ class Runner:
     async def _branch(
         self, walk: Walk, base: Base, node: Any, index: int, blames: dict[int, Blame]
     ) -> NodeResult[Any]:
-        current_holder.set(walk)
+        walk.inherit()
+        # The branch's own copy is made here, when it runs: those that wait need none.
+        walk.ctx = base.branch(self.engine.isolation, address=walk.prefix)
         started = self.engine.time()
         error: LiftError | None = None
         output: Any = None
@@ -194,6 +203,8 @@ class Runner:
             output = await self.walk(walk, node)
             ending = Ending.of(walk.ctx, base, walk.state)
             if walk.blame is not None:
+                if walk.blame.has_rewritten:
+                    walk.blame.keep(changes(base.state, walk.state).paths)
                 blames[index] = walk.blame
         except _FATAL:
             raise

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from lift_sys.execution.closing import end_tasks
 from lift_sys.graph.result import RunResult
 from lift_sys.graph.walk import Step
 
@@ -66,7 +67,4 @@ class StepByStep(Generic[StateT]):
         task = self._task
         if task is None:
             return
-        task.cancel()
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # it was raised to the iterating side, or nobody asked
+        await end_tasks([task])

@@ -64,8 +64,8 @@ class Walk(Holder):
     ) -> None:
         self.slots = slots  # `Holder.__init__`, written out: there is one walk for each branch
         self.holding = holding
-        self.lent = self.index = self._asked = 0
-        self.task = None
+        self.lent = self.returning = self.index = self._asked = 0
+        self.outer = self.task = None
         self.ctx = ctx
         self.state = state
         self.prefix = prefix

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from lift_sys.state.atomic import ListPart, OpaquePart, SetPart, TuplePart
-from lift_sys.state.keyed import DICTS, DictPart, ModelPart
+from lift_sys.state.dicts import DICTS, DictPart
+from lift_sys.state.keyed import ModelPart
 from lift_sys.state.parts import Node, Part
 from lift_sys.state.shapes import ATOMIC, is_leaf_type, is_named_tuple, shape_of
 

@@ -16,7 +16,10 @@ from pydantic_core import SchemaValidator
 
 from lift_sys.state.leaves import per_key
 
-FieldChecker: TypeAlias = Callable[[dict[str, Any], str, Any], object]
+FieldChecker: TypeAlias = Callable[[dict[str, Any], str, Any], Any]
+
+#: Core schemas that make an object even of strict input: a model of a dict, an address of a text.
+_MAKERS = frozenset({"model", "url", "multi-host-url", "definition-ref"})
 
 _STRING_LIMITS = ("str_max_length", "str_min_length")
 
@@ -63,14 +66,17 @@ def field_checker(cls: type[BaseModel]) -> FieldChecker:
     """What checks one field of `cls`, strictly; `frozen` and the model's validators are left out.
 
     It is called with the values of all fields by name (for validators that look at others), the
-    name of a field and its value, and raises pydantic's ValidationError.
+    name of a field and its value, and returns what pydantic makes of the value.
+
+    Raises:
+        ValidationError: By what is returned; the value is not what its field declares.
     """
     schema, definitions = _schema_of(cls)
     while schema["type"] != "model" and _is_around(schema):
         schema = schema["schema"]
     config, inner = schema.get("config"), schema.get("schema")
     if schema["type"] != "model" or inner is None:  # a class with a core schema of its own making
-        return lambda values, name, value: None
+        return lambda values, name, value: value
     if schema.get("root_model"):
         root = SchemaValidator(_with_definitions(inner, definitions), config)
         return lambda values, name, value: root.validate_python(value, strict=True)
@@ -81,7 +87,33 @@ def field_checker(cls: type[BaseModel]) -> FieldChecker:
         for name, field in inner["fields"].items()
     }
     checker = SchemaValidator(_with_definitions({**inner, "fields": fields}, definitions), config)
-    return lambda values, name, value: checker.validate_assignment(values, name, value, strict=True)
+
+    def check(values: dict[str, Any], name: str, value: Any) -> Any:
+        # On a copy, as what is returned is put in there.
+        result: Any = checker.validate_assignment({**values}, name, value, strict=True)
+        made, extra, _ = result
+        return made[name] if name in made else extra[name]
+
+    return check
+
+
+@per_key
+def making_fields(cls: type[BaseModel]) -> frozenset[str]:
+    """The fields of which pydantic takes another form too, and makes the declared one of it."""
+    schema, _ = _schema_of(cls)
+    while schema["type"] != "model-fields":
+        if schema.get("root_model"):
+            return frozenset({"root"} if _makes(schema["schema"]) else ())
+        if "schema" not in schema:
+            return frozenset()
+        schema = schema["schema"]
+    return frozenset(name for name, field in schema["fields"].items() if _makes(field["schema"]))
+
+
+def _makes(schema: Any) -> bool:
+    if isinstance(schema, dict):
+        return schema.get("type") in _MAKERS or any(map(_makes, schema.values()))
+    return isinstance(schema, (list, tuple)) and any(map(_makes, schema))
 
 
 def _with_definitions(schema: dict[str, Any], definitions: list[Any]) -> Any:

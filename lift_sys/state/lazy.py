@@ -115,9 +115,12 @@ def _lazy_class(origin: type[BaseModel]) -> type[BaseModel]:
     super_getattr = getattr(origin, "__getattr__")  # noqa: B009  pydantic hides it from checkers
 
     def __getattr__(self: Any, name: str) -> Any:
-        if name in fields and name not in self.__lift_deleted__:
-            if name in self.__lift_part__.values:  # `model_construct` may have left it out
-                return _fill(self, name)
+        if (
+            name in fields
+            and name not in self.__lift_deleted__
+            and name in self.__lift_part__.values  # `model_construct` may have left it out
+        ):
+            return _fill(self, name)
         return super_getattr(self, name)
 
     def __setattr__(self: Any, name: str, value: Any) -> None:

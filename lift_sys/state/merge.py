@@ -12,7 +12,8 @@ from typing import Any, NoReturn, TypeVar
 
 from lift_sys.errors import MergeConflictError, ReducerError
 from lift_sys.state.atomic import ListPart
-from lift_sys.state.keyed import DictPart, ModelPart
+from lift_sys.state.dicts import DictPart
+from lift_sys.state.keyed import ModelPart
 from lift_sys.state.parts import MISSING, Node, Part, equal, parts_among
 from lift_sys.state.paths import Path, path_text
 from lift_sys.state.reducers import Append, ConflictingValuesError, Reducer, reducers_of
@@ -62,7 +63,14 @@ def merge(
     merger = _Merger(name, labels, reducers or {})
     merger.simple = base.simple and all(branch.simple for branch in branches)
     root = merger.node((), base.root, changed, None)
-    return base if root is base.root else Snapshot(root, simple=merger.simple)
+    if root is base.root:
+        return base
+    if merger.simple:
+        return Snapshot(root)
+    # Taken anew, as unknown objects of several branches have to become those of one state.
+    joined: Snapshot[ValueT] = Snapshot.take(root.restore({}), name=name or "state")
+    joined.simple = False  # it shares no part with `base`, as those of simple states do
+    return joined
 
 
 class _Merger:
@@ -83,8 +91,10 @@ class _Merger:
         Another part, that is: its value may be an equal one, if it was changed and changed back.
         """
         if reducer is None:
+            if len(changed) == 1 and self.simple and not self.may_reduce(path, base, changed[0][1]):
+                return changed[0][1]
             if isinstance(base, (ModelPart, DictPart)) and all(
-                [is_stepwise(base, node) for _, node in changed]
+                [is_stepwise(base, node) for _, node in changed]  # noqa: C419  quicker
             ):
                 return self.inside(path, base, changed)
             if len(changed) == 1:
@@ -137,6 +147,28 @@ class _Merger:
                 values[key] = value
         joined.children = parts_among(values.items())
         return joined
+
+    def may_reduce(self, path: Path, base: Node, node: Node) -> bool:
+        """Whether a reducer may stand at, or below, what differs.
+
+        Where none does, what a single branch has changed is taken as it is, without a look inside.
+        """
+        if isinstance(node, ModelPart):
+            own = reducers_of(node.cls)
+        elif isinstance(node, DictPart):
+            own = self.own_reducers(path)
+        else:
+            return False
+        if own or type(base) is not type(node):
+            return bool(own)
+        before = base.values
+        return any(
+            [
+                self.may_reduce((*path, key), before.get(key), node.values[key])
+                for key in node.children
+                if node.values[key] is not before.get(key)
+            ]
+        )
 
     def own_reducers(self, path: Path) -> Mapping[str, Reducer]:
         return {} if path else self.reducers

@@ -6,8 +6,8 @@ unchanged leaf by identity, and a fresh copy costs what is mutable, not what is 
 
 Parts know how to `restore` a fresh live value and to `refresh` themselves against a live value:
 `refresh` returns the very same part if nothing changed, so that two snapshots of one walk share
-all that they agree on. The kinds of parts are in keyed.py (merged by path) and atomic.py (merged
-as a whole); builder.py chooses between them.
+all that they agree on. The kinds of parts are in keyed.py and dicts.py (merged by path) and atomic.py
+(merged as a whole); builder.py chooses between them.
 """
 
 from __future__ import annotations
@@ -33,6 +33,12 @@ class _CycleError(Exception):
     """A part was met again while it was being encoded."""
 
 
+class _Knotted(bytes):
+    """The encoding of a part that reaches a cycle: no part of the encoding of what holds it."""
+
+    __slots__ = ()
+
+
 class Part:
     """A container of a snapshot; immutable once it is built."""
 
@@ -54,7 +60,8 @@ class Part:
         try:
             return self.merkle()
         except (_CycleError, RecursionError):  # canonical has a way without recursion for both
-            self._encoding = canonical.encode_child(self.restore({}), "state")
+            if type(self._encoding) is not _Knotted:
+                self._encoding = _Knotted(canonical.encode_child(self.restore({}), "state"))
             return self._encoding
 
     def merkle(self) -> bytes:
@@ -70,7 +77,7 @@ class Part:
             except BaseException:
                 self._encoding = None
                 raise
-        elif self._encoding is _OPEN:
+        elif self._encoding is _OPEN or type(self._encoding) is _Knotted:
             raise _CycleError
         return self._encoding
 

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
 from lift_sys.state.canonical import digest_bytes, same
 from lift_sys.state.leaves import per_key
 
-ValueT = TypeVar("ValueT")
 NumberT = TypeVar("NumberT", bound=Any)
 
 
@@ -128,7 +127,7 @@ def _three_way(
 
 
 @dataclass(frozen=True, slots=True)
-class Sum(Generic[NumberT]):
+class Sum:
     """Numbers: `base` plus what each branch added (its value minus `base`), in declared order."""
 
     def __call__(self, base: NumberT | None, values: Sequence[NumberT]) -> NumberT:
@@ -176,9 +175,10 @@ class MergeDict:
         for value in values:
             for key in base.keys() - value.keys():
                 joined.pop(key, None)
+            # One by one: to a Counter, `update` means to add, and `|` to take the larger.
             for key, item in value.items():
                 if key not in base or not same(base[key], item):
-                    joined[key] = item
+                    joined[key] = item  # noqa: PERF403
         return joined
 
 

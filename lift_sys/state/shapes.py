@@ -13,9 +13,10 @@ import sys
 import types
 import uuid
 import weakref
+import zoneinfo
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, RootModel
+from pydantic import AnyUrl, BaseModel, RootModel, SecretBytes, SecretStr
 
 from lift_sys.state.leaves import per_key
 
@@ -40,6 +41,10 @@ def is_leaf_type(kind: type) -> bool:
     return kind in ATOMIC or issubclass(kind, (enum.Enum, type))
 
 
+#: Unknown kinds that states often hold, and that refer to nothing else.
+_SEALED = (SecretStr, SecretBytes, AnyUrl, zoneinfo.ZoneInfo)
+
+
 @per_key
 def is_named_tuple(kind: type) -> bool:
     """Whether `kind` is a named tuple of which the items are all: no attributes beside them."""
@@ -48,7 +53,7 @@ def is_named_tuple(kind: type) -> bool:
 
 def is_self_contained(value: Any) -> bool:
     """Whether an unknown value refers to no other object, so that it can be copied alone."""
-    if type(value) is bytearray:
+    if type(value) is bytearray or isinstance(value, _SEALED):
         return True
     numpy = sys.modules.get("numpy")
     if numpy is None:

@@ -116,7 +116,9 @@ class Snapshot(Generic[ValueT]):
             # A cycle may lead through an unknown object, which has no parts to see that by.
             return canonical.digest(self._pristine)
         root = self.root
-        return canonical.digest_of(root.encoding if isinstance(root, Part) else encoding_of(root)).hex()
+        return canonical.digest_of(
+            root.encoding if isinstance(root, Part) else encoding_of(root)
+        ).hex()
 
 
 def _uncopyable(root: Node, name: str, error: Exception) -> UncopyableStateError:

@@ -96,7 +96,8 @@ class _Walk:
 
     def inside(self, old: Node, new: Part, live: Any, path: Path) -> Iterator[Touched]:
         """The changed models that a container holds."""
-        known = old.values if isinstance(old, Part) and type(old) is type(new) else ()
+        same = isinstance(old, Part) and type(old) is type(new)
+        known = old.values if same else type(new.values)()
         changed: list[tuple[Any, Node]] = []
         for key in new.children:
             if isinstance(known, dict):

@@ -9,13 +9,18 @@ Values are checked, never rewritten: what a validator returns is not taken over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AnyUrl, BaseModel, ValidationError
 
 from lift_sys.errors import StateValidationError
-from lift_sys.state.checkers import field_checker, model_checker, plain_types
+from lift_sys.state.checkers import (
+    field_checker,
+    making_fields,
+    model_checker,
+    plain_types,
+)
 from lift_sys.state.keyed import ModelPart
 from lift_sys.state.parts import MISSING
 from lift_sys.state.paths import Key, Path, path_text
@@ -48,6 +53,8 @@ def validate_joined(
     Raises:
         StateValidationError: The changes are not valid together; it names all writers.
     """
+    if is_plainly_right(old, new) and model_checker(new.root.cls) is None:
+        return
     _validate(live, old, new, writers, joined=True)
 
 
@@ -79,10 +86,10 @@ def is_plainly_right(before: Snapshot[Any], after: Snapshot[Any]) -> bool:
     new = after.root
     if after.changed is not None:
         values, types = new.values, plain_types(new.cls)
+        right = True  # a plain loop: a generator costs as much as the rest of this function
         for name in after.changed:
-            if types.get(name) is not type(values[name]):
-                return False
-        return True
+            right = right and types.get(name) is type(values[name])
+        return right
     old = before.root
     if type(new) is not ModelPart or type(old) is not ModelPart or old.cls is not new.cls:
         return False
@@ -106,13 +113,35 @@ def _check_field(touched: Touched, name: str) -> list[tuple[str, str]]:
         return [(path_text((*path, name)), "Field required")]
     cls = _class_of(model)
     try:
-        field_checker(cls)(values, name, value)
+        made = field_checker(cls)(values, name, value)
     except ValidationError as error:
         return [
             (path_text((*path, name, *_steps_inside(value, details["loc"][1:]))), details["msg"])
             for details in error.errors(include_url=False, include_input=False)
         ]
-    return []
+    if name not in making_fields(cls):
+        return []
+    return [
+        (path_text((*path, name, *steps)), f"Input should be an instance of {kind.__name__}")
+        for steps, kind in _made_of_other(value, made)
+    ]
+
+
+def _made_of_other(value: Any, made: Any) -> Iterator[tuple[Path, type]]:
+    """Where pydantic made an object of a dict or a text, although the value is not rewritten."""
+    if value is made:
+        return
+    if isinstance(made, (BaseModel, AnyUrl)):
+        if not isinstance(value, (BaseModel, AnyUrl)):
+            yield (), type(made)
+    elif isinstance(made, Mapping) and isinstance(value, Mapping):
+        for key in made.keys() & value.keys():
+            for steps, kind in _made_of_other(value[key], made[key]):
+                yield (Key(key), *steps), kind
+    elif isinstance(made, (list, tuple)) and isinstance(value, (list, tuple)):
+        for index, pair in enumerate(zip(value, made, strict=False)):
+            for steps, kind in _made_of_other(*pair):
+                yield (Key(index), *steps), kind
 
 
 def _check_model(touched: Touched) -> list[tuple[str, str]]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from lift_sys.state.atomic import ListPart
-from lift_sys.state.keyed import DictPart, ModelPart
+from lift_sys.state.dicts import DictPart
+from lift_sys.state.keyed import ModelPart
 from lift_sys.state.parts import MISSING, Node, Part, equal
 from lift_sys.state.paths import Key, Path, path_text
 from lift_sys.state.snapshot import Snapshot

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel
 
-from lift_sys import BaseNode, End, NextNode, RunContext
+from lift_sys import BaseNode, End, Fork, Graph, NextNode, ParallelExecutor, RunContext
+from lift_sys.graph.result import RunResult
 from lift_sys.reducers import Append
 from lift_sys.testing import context_for
 
@@ -136,6 +137,44 @@ class Stubborn(BaseNode[Board]):
             if isinstance(self.then, BaseException):
                 raise self.then
             return End(self.name) if self.then is None else self.then
+
+
+class Split(BaseNode[Board]):
+    """Forks; the arguments are those of `Fork`."""
+
+    def __init__(self, nodes: Sequence[Any], *, then: Any = None, **options: Any) -> None:
+        self.nodes, self.then, self.options = nodes, then or End("joined"), options
+
+    async def run(self, ctx: Ctx) -> NextNode[Board]:
+        return Fork(self.nodes, then=self.then, **self.options)
+
+
+class Outputs(BaseNode[Board]):
+    """Follows a join and ends with what the branches returned: output, or name of the error."""
+
+    async def run(self, ctx: Ctx) -> End[list[Any]]:
+        return End(
+            [
+                branch.output
+                if branch.error is None
+                else type(failures_in(branch.error)[0]).__name__
+                for branch in ctx.branches
+            ]
+        )
+
+
+async def run_fork(
+    nodes: Sequence[Any],
+    *,
+    watch: Watch | None = None,
+    executor: ParallelExecutor[Board] | None = None,
+    run: dict[str, Any] | None = None,
+    **options: Any,
+) -> RunResult[Board]:
+    """Run a graph that forks into `nodes`; `options` are those of `Fork`, `run` of `Graph.run`."""
+    options.setdefault("then", Outputs())
+    graph = Graph(Split(nodes, **options), executor=executor)
+    return await graph.run(state=Board(), deps=watch or Watch(), seed=0, **run or {})
 
 
 def board(watch: Watch | None = None, **fields: Any) -> Ctx:

@@ -110,7 +110,7 @@ OPERATIONS: dict[str, Callable[[Any], Any]] = {
     "dump": lambda s: s.model_dump(),
     "dump set": lambda s: s.model_dump(exclude_unset=True),
     "json": lambda s: s.model_dump_json(),
-    "adapter": lambda s: TypeAdapter(dict[str, State]).dump_json({"s": s}),
+    "adapter": lambda s: TypeAdapter(dict[str, State]).dump_json({"s": s}, warnings=False),
     "repr": repr,
     "text": str,
     "equal": lambda s: s == copy.deepcopy(s),
