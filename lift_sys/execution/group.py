@@ -23,7 +23,7 @@ from lift_sys.execution.engine import Engine
 from lift_sys.execution.isolation import Base
 from lift_sys.execution.join import is_accepted, vote_of
 from lift_sys.execution.results import NodeResult
-from lift_sys.execution.slots import Holder, Ticket
+from lift_sys.execution.slots import Holder, Ticket, start_order
 from lift_sys.execution.telling import tell_branch, tell_end
 from lift_sys.execution.witness import Witness
 
@@ -78,7 +78,7 @@ class Group:
         self.finished = finished
         self.results: list[NodeResult[Any] | None] = [None] * len(nodes)
         self._running: dict[asyncio.Task[NodeResult[Any]], Holder] = {}
-        self._waiting = self._start_order()
+        self._waiting = start_order(nodes)
         self._ticket: Ticket | None = None
         self._done: asyncio.Future[None] = engine.loop.create_future()
         self._fatal: BaseException | None = None
@@ -92,15 +92,6 @@ class Group:
         self._asks = strategy is not None and (
             strategy.accept is not None or isinstance(strategy, Majority)
         )
-
-    def _start_order(self) -> list[int]:
-        """Indices still to start, the next one last."""
-        priorities = [getattr(node, "priority", 0) for node in self.nodes]
-        order = list(range(len(priorities)))
-        if any(priorities):
-            order.sort(key=lambda index: -priorities[index])
-        order.reverse()
-        return order
 
     async def run(self) -> list[NodeResult[Any]]:
         """Run the branches until the group is decided; one result each, in declared order.
@@ -214,7 +205,7 @@ class Group:
                 elif result._ending is not None:
                     vote = vote_of(self.strategy, result._ending.state)
             if self._witness is not None:
-                self._witness.check(suspects=self._suspects(result))
+                self._witness.check(suspects=[result.label, *self._others()])
         except Exception as error:  # the user's `accept` or `key`, or a broken isolation
             self._fatal = self._fatal or error
             self._shut()
@@ -302,9 +293,8 @@ class Group:
         outer = self.address or self.base.context.address
         return branch_address(outer, index) if outer else str(index)
 
-    def _suspects(self, result: NodeResult[Any]) -> list[str]:
-        others = [node_name(self.nodes[holder.index]) for holder in self._running.values()]
-        return [result.label, *others]
+    def _others(self) -> list[str]:
+        return [node_name(self.nodes[holder.index]) for holder in self._running.values()]
 
     def _strategy_name(self) -> str:
         return type(self.strategy).__name__ if self.strategy is not None else ""

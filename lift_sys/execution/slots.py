@@ -10,12 +10,22 @@ One `Slots` belongs to one event loop; an executor keeps one for each loop that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 ResultT = TypeVar("ResultT")
+
+
+def start_order(nodes: Sequence[Any]) -> list[int]:
+    """Indices of `nodes` in the order in which they ask for slots, the next one last."""
+    priorities = [getattr(node, "priority", 0) for node in nodes]
+    order = list(range(len(priorities)))
+    if any(priorities):
+        order.sort(key=lambda index: -priorities[index])
+    order.reverse()
+    return order
 
 
 class Ticket:

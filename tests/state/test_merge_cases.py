@@ -68,9 +68,11 @@ def test_a_change_of_a_set_is_a_change_of_nothing_else():
     one.bag.add(2)
     other.index["a"].append(2)
 
-    joined = merge(base, [base.refresh(one), base.refresh(other)], labels=names(2)).restore()
+    branches = [base.refresh(one), base.refresh(other)]
+    joined = merge(base, branches, labels=names(2)).restore()
 
     assert (joined.bag, joined.index) == ({1, 2}, {"a": [1, 2]})
+    assert branches[0].root.values["index"] is base.root.values["index"]
 
 
 def test_change_that_was_taken_back_is_none():
