@@ -44,8 +44,7 @@ def large_state() -> Large:
     """2,000 submodels."""
     return Large(
         parts={
-            f"p{i}": Part(id=i, title=f"part {i}", score=i / 4, tags=[f"a{i}"])
-            for i in range(2000)
+            f"p{i}": Part(id=i, title=f"part {i}", score=i / 4, tags=[f"a{i}"]) for i in range(2000)
         }
     )
 

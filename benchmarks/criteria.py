@@ -83,7 +83,9 @@ async def measure() -> list[Figure]:
         rounds=10,
     )
     return [
-        Figure(name="4 nodes of 100 ms, speed-up", value=sequential / parallel, goal=2.0, at_least=True),
+        Figure(
+            name="4 nodes of 100 ms, speed-up", value=sequential / parallel, goal=2.0, at_least=True
+        ),
         Figure(name="100 runs, distinct results", value=len(digests), unit="", goal=1),
         Figure(
             name="copy a state of 6 KB",

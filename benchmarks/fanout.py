@@ -115,9 +115,7 @@ async def measure() -> list[Figure]:
     figures.append(
         Figure(name="fan-out of 10, each of 100 forks in one run", value=ours / bare, goal=3.0)
     )
-    figures.append(
-        Figure(name="flat: 10,000 ÷ 100", value=ratios[10_000] / ratios[100], goal=1.3)
-    )
+    figures.append(Figure(name="flat: 10,000 ÷ 100", value=ratios[10_000] / ratios[100], goal=1.3))
     return figures
 
 

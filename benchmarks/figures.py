@@ -38,9 +38,7 @@ class Figure:
         return self.value >= self.goal if self.at_least else self.value <= self.goal
 
 
-async def least_cpu(
-    ways: Sequence[Callable[[], Awaitable[object]]], *, rounds: int
-) -> list[float]:
+async def least_cpu(ways: Sequence[Callable[[], Awaitable[object]]], *, rounds: int) -> list[float]:
     """CPU seconds of each way, the least of `rounds`, in turns; one round before does not count."""
     best = [float("inf")] * len(ways)
     for turn in range(rounds + 1):

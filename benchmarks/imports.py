@@ -29,7 +29,5 @@ def measure() -> list[Figure]:
         bare = min(bare, _cpu("pass"))
     note = f"without {', '.join(HEAVY)}"
     return [
-        Figure(
-            name="import lift_sys", value=(ours - bare) * 1000, unit="ms", goal=60.0, note=note
-        )
+        Figure(name="import lift_sys", value=(ours - bare) * 1000, unit="ms", goal=60.0, note=note)
     ]

@@ -21,7 +21,6 @@ class ThisPython(AsyncKernelManager):
         return [sys.executable, "-m", "ipykernel_launcher", "-f", self.connection_file]
 
 
-
 def main() -> None:
     """Read, run, print."""
     path, repeats = Path(sys.argv[1]), int(sys.argv[2])

@@ -80,8 +80,9 @@ async def _in_thread(
         if not thread.done():
             # The thread can't be stopped. It keeps the slot, so that no more threads run than
             # there are slots, and nobody waits for what it returns.
-            holder.holding = False
-            thread.add_done_callback(lambda ended: _abandoned(ended, holder))
+            held, holder.holding = holder.holding, False
+            holder.abandoned = True
+            thread.add_done_callback(lambda ended: _abandoned(ended, holder, held))
         raise
     return await result if inspect.isawaitable(result) else result
 
@@ -94,7 +95,10 @@ def _run_plain(node: Any, ctx: RunContext[Any]) -> Any:
         raise RuntimeError(f"{node_name(node)}.run raised StopIteration") from error
 
 
-def _abandoned(thread: asyncio.Future[Any], holder: Holder) -> None:
+def _abandoned(thread: asyncio.Future[Any], holder: Holder, held: bool) -> None:
     if not thread.cancelled():
         thread.exception()  # or asyncio would warn that nobody looked
-    holder.slots.release()
+    if held:
+        holder.slots.release()
+    else:  # it had lent its slot when it was left, and may have taken one back since
+        holder.release()

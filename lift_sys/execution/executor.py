@@ -200,7 +200,10 @@ class ParallelExecutor(Generic[ServedT_contra]):
         decider = decider_for(chosen, len(results))
         for position in sorted(range(len(results)), key=lambda at: results[at].rank):
             result = results[position]
-            success = result.is_success and is_accepted(chosen, result) is None
+            refused = is_accepted(chosen, result) if result.is_success else None
+            if refused is not None:
+                result = results[position] = result.failing(refused)
+            success = result.is_success
             vote = vote_of(chosen, result._ending.state) if success and result._ending else None
             decider.add(position, success=success, vote=vote)
         check_met(decider, results, "", kind=StrategyNotMetError)

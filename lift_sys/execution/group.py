@@ -13,18 +13,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from lift_sys.core.address import branch_address
-from lift_sys.core.events import GroupStarted
 from lift_sys.core.node import node_name
 from lift_sys.core.policies import Isolation
 from lift_sys.core.strategies import Majority, Strategy
-from lift_sys.errors import SelfCancelledError, StepTimeoutError
+from lift_sys.errors import AbandonedThreadError, SelfCancelledError, StepTimeoutError
 from lift_sys.execution.deciders import Decider
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.isolation import Base
 from lift_sys.execution.join import is_accepted, vote_of
 from lift_sys.execution.results import NodeResult
 from lift_sys.execution.slots import Holder, Ticket, start_order
-from lift_sys.execution.telling import tell_branch, tell_end
+from lift_sys.execution.telling import tell_branch, tell_end, tell_start
 from lift_sys.execution.witness import Witness
 
 #: Makes the holder of one branch, which has a slot already, and the coroutine that runs it and says
@@ -86,6 +85,7 @@ class Group:
         self._context = contextvars.copy_context()
         self._closed = False
         self._expired = False
+        self._abandoned: set[int] = set()
         self._rank = 0
         self._witness: Witness | None = None
         # Most strategies ask nothing of a single result.
@@ -100,10 +100,8 @@ class Group:
             SharedWriteError: Strict isolation saw a write to what branches share.
         """
         started = self.engine.time()
-        names = tuple(map(node_name, self.nodes)) if self.engine.scope.publish else ()
-        self.engine.tell(
-            GroupStarted, self.address, self.node, nodes=names, strategy=self._strategy_name()
-        )
+        if self.engine.scope.publish is not None:
+            tell_start(self.engine, self.nodes, self.strategy, address=self.address, node=self.node)
         if self.engine.isolation is Isolation.STRICT:
             self._witness = Witness(self.base, self.nodes)
         expiry = None
@@ -134,7 +132,7 @@ class Group:
                 self.decider.vote,
                 address=self.address,
                 node=self.node,
-                strategy=self._strategy_name(),
+                strategy=self.strategy,
                 elapsed=self.engine.time() - started,
             )
         return results
@@ -178,10 +176,14 @@ class Group:
         try:
             result = task.result()
         except asyncio.CancelledError:
+            if holder.abandoned:
+                self._abandoned.add(holder.index)
             if not self._closed:  # nobody asked for that: its node cancelled its own task
-                self._note(holder.index, self._self_cancelled(holder.index))
-        except BaseException as error:
-            self._fatal = self._fatal or error
+                place, name = self._address(holder.index), node_name(self.nodes[holder.index])
+                error = SelfCancelledError(address=place, node=name)
+                self._note(holder.index, self._lost(holder.index, error))
+        except BaseException as fatal:
+            self._fatal = self._fatal or fatal
             self._shut()
         else:
             self._note(holder.index, result)
@@ -261,21 +263,16 @@ class Group:
 
     def _unfinished(self, index: int) -> NodeResult[Any]:
         """The result of a branch that was not let finish."""
-        node = self.nodes[index]
         error: BaseException = asyncio.CancelledError("the group was decided without it")
         if self._expired:
             assert self.timeout is not None
-            error = StepTimeoutError(
-                layer="group", seconds=self.timeout, address=self.address, node=node_name(node)
-            )
+            kind = AbandonedThreadError if index in self._abandoned else StepTimeoutError
+            name = node_name(self.nodes[index])
+            error = kind(layer="group", seconds=self.timeout, address=self.address, node=name)
             self.decider.add(index, success=False)
         result = self._lost(index, error)
         self._tell(result)
         return result
-
-    def _self_cancelled(self, index: int) -> NodeResult[Any]:
-        name = node_name(self.nodes[index])
-        return self._lost(index, SelfCancelledError(address=self._address(index), node=name))
 
     def _lost(self, index: int, error: BaseException) -> NodeResult[Any]:
         return NodeResult(
@@ -295,6 +292,3 @@ class Group:
 
     def _others(self) -> list[str]:
         return [node_name(self.nodes[holder.index]) for holder in self._running.values()]
-
-    def _strategy_name(self) -> str:
-        return type(self.strategy).__name__ if self.strategy is not None else ""

@@ -135,6 +135,14 @@ class NodeResult(Generic[StateT]):
         """How messages call it: `address:node`."""
         return located(self.address or str(self.index), node_name(self.node))
 
+    def failing(self, error: BaseException) -> NodeResult[StateT]:
+        """The same result, but as one that failed with `error`."""
+        other: NodeResult[StateT] = NodeResult.__new__(NodeResult)
+        for name in self.__slots__:
+            setattr(other, name, getattr(self, name))
+        other.error, other.next_node = error, None
+        return other
+
     def __getstate__(self) -> list[tuple[str, Any]]:
         # Snapshots stay in the process that made them; a pickled result is a report.
         kept = {name: getattr(self, name) for name in self.__slots__ if name[0] != "_"}

@@ -118,23 +118,34 @@ class Holder:
         task: The task that the walk runs in.
         index: Place of the branch in its group.
         outer: The holder of the node that started this walk, if one did.
+        asked: How many cancellations of the task came before the walk.
+        abandoned: Whether its node runs on in a thread that nobody waits for.
     """
 
-    __slots__ = ("_asked", "holding", "index", "lent", "outer", "returning", "slots", "task")
+    __slots__ = (
+        "abandoned",
+        "asked",
+        "holding",
+        "index",
+        "lent",
+        "outer",
+        "returning",
+        "slots",
+        "task",
+    )
 
     def __init__(self, slots: Slots, *, holding: bool = False) -> None:
         self.slots = slots
         self.holding = holding
-        self.lent = self.returning = 0
-        self.index = 0  # of the branch in its group
+        self.lent = self.returning = self.index = self.asked = 0
+        self.abandoned = False
         self.outer: Holder | None = None
         self.task: asyncio.Task[Any] | None = None
-        self._asked = 0
 
     def enter(self) -> None:
         """A walk begins in a task that is running already."""
         self.task = asyncio.current_task()
-        self._asked = self.task.cancelling() if self.task is not None else 0
+        self.asked = self.task.cancelling() if self.task is not None else 0
         self.inherit()
 
     def inherit(self) -> None:
@@ -144,7 +155,7 @@ class Holder:
 
     def was_cancelled(self) -> bool:
         """Whether somebody asked the walk's task to stop: a node can also raise by itself."""
-        return self.task is not None and self.task.cancelling() > self._asked
+        return self.task is not None and self.task.cancelling() > self.asked
 
     def release(self) -> None:
         """Give the slot back if it is held."""

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lift_sys.core.events import BranchFinished, GroupFinished, Voted
+from lift_sys.core.events import BranchFinished, GroupFinished, GroupStarted, Voted
 from lift_sys.core.node import node_name
+from lift_sys.core.strategies import Strategy
 from lift_sys.execution.deciders import Vote
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.results import NodeResult
+
+
+def tell_start(
+    engine: Engine, nodes: Sequence[Any], strategy: Strategy | None, *, address: str, node: str
+) -> None:
+    """The branches of the fork at `address` are about to run."""
+    names = tuple(map(node_name, nodes))
+    engine.tell(GroupStarted, address, node, nodes=names, strategy=_name_of(strategy))
+
+
+def _name_of(strategy: Strategy | None) -> str:
+    return "" if strategy is None else type(strategy).__name__
 
 
 def tell_branch(engine: Engine, result: NodeResult[Any], *, done: int, total: int) -> None:
@@ -34,7 +47,7 @@ def tell_end(
     *,
     address: str,
     node: str,
-    strategy: str,
+    strategy: Strategy | None,
     elapsed: float,
 ) -> None:
     """All branches of the fork at `address` ended."""
@@ -51,7 +64,7 @@ def tell_end(
         GroupFinished,
         address,
         node,
-        strategy=strategy,
+        strategy=_name_of(strategy),
         succeeded=sum(result.is_success for result in results),
         failed=sum(result.is_failure for result in results),
         cancelled=sum(result.is_cancelled for result in results),

@@ -12,7 +12,7 @@ from lift_sys.core.context import RunContext
 from lift_sys.core.events import RunFinished, RunStarted
 from lift_sys.core.node import is_node
 from lift_sys.core.policies import Isolation
-from lift_sys.errors import GraphError, NotAModelError, StepTimeoutError
+from lift_sys.errors import AbandonedThreadError, GraphError, NotAModelError, StepTimeoutError
 from lift_sys.execution.slots import Slots, current_holder, while_lent
 from lift_sys.graph.result import Blame, RunResult
 from lift_sys.graph.runner import Runner
@@ -125,7 +125,8 @@ async def _within_deadline(graph: Graph[Any], runner: Runner, walk: Walk, node: 
     except TimeoutError:
         if not deadline.expired():
             raise
-    raise StepTimeoutError(layer="run", seconds=seconds, node=graph.name)
+    kind = AbandonedThreadError if walk.abandoned else StepTimeoutError
+    raise kind(layer="run", seconds=seconds, node=graph.name)
 
 
 def _first_node(graph: Graph[Any], start_node: Any) -> Any:

@@ -59,6 +59,8 @@ class Blame(Mapping[str, tuple[str, ...]]):
             for path, writers in branch._writers.items():
                 joined.setdefault(path, []).extend(writers)
         for path, steps in joined.items():
+            if path in self._writers:
+                self.has_rewritten = True
             self._writers[path] = tuple(steps)
 
     def __getitem__(self, path: str) -> tuple[str, ...]:

@@ -73,6 +73,8 @@ class Runner:
         engine, contracts = self.engine, self._contracts
         prefix = "" if walk.prefix[-1:] == ">" else walk.prefix
         lead = f"{prefix}/" if prefix else walk.prefix
+        assert walk.task is not None
+        cancelling, asked = walk.task.cancelling, walk.asked
         step = 0
         branches: tuple[BranchResult, ...] = ()
         while True:
@@ -95,7 +97,7 @@ class Runner:
                     paths = changed_paths(walk.state, state)
                 walk.blame.note(paths, address, node)
                 walk.state = state
-            if walk.was_cancelled():  # the node has swallowed it, but its walk is over
+            if cancelling() > asked:  # the node has swallowed it, but its walk is over
                 raise asyncio.CancelledError
             if self.gate is not None:
                 await self.gate(Step(address, node, successor, ctx.state))

@@ -64,7 +64,8 @@ class Walk(Holder):
     ) -> None:
         self.slots = slots  # `Holder.__init__`, written out: there is one walk for each branch
         self.holding = holding
-        self.lent = self.returning = self.index = self._asked = 0
+        self.lent = self.returning = self.index = self.asked = 0
+        self.abandoned = False
         self.outer = self.task = None
         self.ctx = ctx
         self.state = state

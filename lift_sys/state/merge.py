@@ -163,7 +163,7 @@ class _Merger:
             return bool(own)
         before = base.values
         return any(
-            [
+            [  # noqa: C419  quicker
                 self.may_reduce((*path, key), before.get(key), node.values[key])
                 for key in node.children
                 if node.values[key] is not before.get(key)

@@ -157,7 +157,7 @@ async def test_an_error_of_a_group_can_be_pickled():
 
     assert str(copy) == str(original)
     assert "it broke" in str(copy)
-    ((node, error),) = copy.failed_nodes
+    ((_, error),) = copy.failed_nodes
     assert "Local: it broke" in str(error)
     assert [result.is_success for result in copy.partial_results] == [True, False, False]
     assert copy.partial_results[0].context.state.trail == ["fine"]

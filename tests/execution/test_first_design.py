@@ -115,7 +115,7 @@ async def test_when_all_fail_every_strategy_says_so(strategy: MergeStrategy):
 
     results = await executor.execute_parallel(nodes, board())
 
-    with pytest.raises(ParallelExecutionError, match="^All parallel nodes failed") as caught:
+    with pytest.raises(ParallelExecutionError, match=r"^All parallel nodes failed") as caught:
         executor.merge_states(results, strategy)
     assert [str(error) for _, error in caught.value.failed_nodes] == ["0", "1", "2"]
 

@@ -1,133 +1,23 @@
-"""Failed attempts: which are tried again, when, and from which state."""
+"""Attempts after a failed one: when they begin, and from which state."""
 
-import asyncio
 import email.utils
 import time
+from itertools import pairwise
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from execution.attempts import Attempts, HttpError, attempt, raised_from
 from execution.nodes import Board, Ctx, Watch, Work, run_fork
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lift_sys import BaseNode, End, Graph, ParallelExecutor, RetryPolicy
+from lift_sys import Graph, ParallelExecutor, RetryPolicy
 from lift_sys.core.events import Event, NodeFailed, NodeStarted, RetryScheduled
 from lift_sys.core.usage import Usage
 from lift_sys.errors import NodeError
-from lift_sys.execution.retry import delay_before, is_transient
+from lift_sys.execution.retry import delay_before
 from lift_sys.testing import run_virtual, virtual
-
-
-class HttpError(Exception):
-    """What an HTTP client raises: a status, and the headers of the answer."""
-
-    def __init__(self, status: int, **headers: str) -> None:
-        super().__init__(f"HTTP {status}")
-        names = {name.replace("_", "-").title(): value for name, value in headers.items()}
-        self.response = SimpleNamespace(status_code=status, headers=names)
-
-
-class Attempts(BaseNode[Board]):
-    """Raises one error after the other, then succeeds; notes when each attempt began."""
-
-    def __init__(self, *errors: BaseException, act: Any = None) -> None:
-        self.errors, self.act = errors, act
-        self.began: list[float] = []
-
-    async def run(self, ctx: Ctx) -> End[int]:
-        self.began.append(asyncio.get_running_loop().time())
-        if self.act is not None:
-            self.act(ctx)
-        if ctx.attempt <= len(self.errors):
-            raise self.errors[ctx.attempt - 1]
-        return End(ctx.attempt)
-
-
-def attempt(
-    *errors: BaseException, seed: int = 0, act: Any = None, on_event: Any = None, **policy: Any
-) -> tuple[list[float], Any]:
-    """Run a node that fails so; return when its attempts began, and its output or final error."""
-    node = Attempts(*errors, act=act)
-    retry = RetryPolicy(**{"first_delay": 1, "jitter": 0, **policy})
-    graph = Graph(node, executor=ParallelExecutor[Board](1, retry=retry))
-    try:
-        result, _ = run_virtual(
-            graph.run(state=Board(), deps=Watch(), seed=seed, on_event=on_event)
-        )
-    except NodeError as error:
-        return node.began, error
-    return node.began, result
-
-
-# --- which --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 529])
-def test_a_passing_status_is_retried(status: int):
-    """Whatever the class of the error is."""
-    assert len(attempt(HttpError(status))[0]) == 2
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 501])
-def test_a_lasting_status_is_not(status: int):
-    """Not even if the error's class would be transient: the server has answered."""
-    error = ConnectionError()
-    error.__cause__ = None
-    both = type("Both", (HttpError, ConnectionError), {})(status)
-
-    assert len(attempt(HttpError(status))[0]) == 1
-    assert len(attempt(both)[0]) == 1
-
-
-@pytest.mark.parametrize(
-    "text", ["timeout", "rate limit exceeded, try again", "503 Service Unavailable", "temporary"]
-)
-def test_words_in_a_message_say_nothing(text: str):
-    """A ValueError about a timeout is a ValueError."""
-    began, error = attempt(ValueError(text))
-
-    assert len(began) == 1
-    assert isinstance(error.error, ValueError)
-
-
-def raised_from(outer: BaseException, cause: BaseException) -> BaseException:
-    outer.__cause__ = cause
-    return outer
-
-
-@pytest.mark.parametrize(
-    ("error", "policy", "expected"),
-    [
-        (ConnectionResetError(), {}, True),
-        (TimeoutError(), {}, True),
-        (OSError("disk full"), {}, False),
-        (KeyError("x"), {"retry_on": (LookupError,)}, True),
-        (ConnectionError(), {"retry_on": ()}, False),
-        (ConnectionError(), {"give_up_on": (OSError,)}, False),
-        (HttpError(503), {"give_up_on": (HttpError,)}, False),
-        (HttpError(404), {"retry_statuses": frozenset({404})}, True),
-        (raised_from(ValueError(), ConnectionError()), {}, True),
-        (raised_from(RuntimeError(), HttpError(429)), {}, True),
-        (raised_from(ConnectionError(), HttpError(404)), {}, True),
-        (raised_from(RuntimeError(), HttpError(404)), {}, False),
-    ],
-)
-def test_errors_are_judged_by_type_and_status(
-    error: BaseException, policy: dict[str, Any], expected: bool
-):
-    """Their own first, then those of what caused them; `give_up_on` has the last word."""
-    assert is_transient(RetryPolicy(**policy), error) is expected
-
-
-def test_a_cycle_of_causes_is_no_endless_loop():
-    """An error can be its own cause, by way of another."""
-    one, two = ValueError(), ValueError()
-    one.__cause__, two.__cause__ = two, one
-
-    assert not is_transient(RetryPolicy(), one)
-
 
 # --- when ---------------------------------------------------------------------------------------
 
@@ -208,7 +98,7 @@ def test_jitter_is_a_share_of_the_delay_and_follows_the_seed(seed: int, jitter: 
     again, _ = attempt(*errors, seed=seed, jitter=jitter, max_attempts=4)
 
     assert began == again
-    for index, (one, two) in enumerate(zip(began, began[1:], strict=False)):
+    for index, (one, two) in enumerate(pairwise(began)):
         assert 2**index * (1 - jitter) - 1e-6 <= two - one <= 2**index + 1e-6
 
 
@@ -217,7 +107,7 @@ def test_jitter_differs_between_seeds_steps_and_attempts():
     waits = set()
     for seed in range(5):
         began, _ = attempt(*[ConnectionError()] * 3, seed=seed, jitter=1, factor=1, max_attempts=4)
-        waits |= {two - one for one, two in zip(began, began[1:], strict=False)}
+        waits |= {two - one for one, two in pairwise(began)}
 
     assert len(waits) == 15
 

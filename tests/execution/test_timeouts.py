@@ -1,15 +1,11 @@
 """Deadlines in four layers, on the event loop and in threads, and what they leave behind."""
 
 import asyncio
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from execution.nodes import (
     Board,
-    Ctx,
     Split,
     Stubborn,
     Watch,
@@ -20,9 +16,7 @@ from execution.nodes import (
 )
 
 from lift_sys import (
-    BaseNode,
     BestEffort,
-    End,
     Graph,
     MergeStrategy,
     ParallelExecutor,
@@ -31,12 +25,11 @@ from lift_sys import (
 )
 from lift_sys.core.events import BranchFinished, Event
 from lift_sys.errors import (
-    AbandonedThreadError,
     NodeError,
     ParallelExecutionError,
     StepTimeoutError,
 )
-from lift_sys.testing import VirtualClock, virtual
+from lift_sys.testing import virtual
 
 
 def timed(seconds: float, *, retry: RetryPolicy | None = None, **timeouts: float) -> Work:
@@ -182,7 +175,7 @@ async def test_a_deadline_after_the_decision_is_none():
 @virtual
 async def test_a_group_without_survivors_names_the_deadline():
     """All branches were late: each is in the error, with the group's address."""
-    with pytest.raises(ParallelExecutionError, match="^All parallel nodes failed") as caught:
+    with pytest.raises(ParallelExecutionError, match=r"^All parallel nodes failed") as caught:
         await run_fork([Work("0", 60), Work("1", 60)], strategy=BestEffort(), timeout=1)
 
     errors = [error for _, error in caught.value.failed_nodes]
@@ -238,94 +231,3 @@ def test_a_deadline_is_a_positive_number(layer: str, seconds: float):
     """Zero would let nothing run."""
     with pytest.raises(ValueError, match=f"the {layer} timeout must be more than 0"):
         Timeouts(**{layer: seconds})
-
-
-# --- threads ------------------------------------------------------------------------------------
-
-
-class Stuck(BaseNode[Board]):
-    """A plain function that hangs until it is let go."""
-
-    def __init__(self) -> None:
-        self.go = threading.Event()
-        self.calls = 0
-
-    def run(self, ctx: Ctx) -> End[str]:
-        self.calls += 1
-        self.go.wait(10)
-        ctx.state.label = "written by a ghost"
-        return End("ghost")
-
-
-@contextmanager
-def stuck() -> Iterator[Stuck]:
-    node = Stuck()
-    try:
-        yield node
-    finally:
-        node.go.set()
-
-
-@pytest.mark.parametrize("layer", ["attempt", "node"])
-def test_a_thread_that_takes_too_long_is_abandoned(layer: str):
-    """Not retried; its slot stays taken until it ends; what it writes is nowhere."""
-    executor = ParallelExecutor[Board](
-        1, timeouts=Timeouts(**{layer: 2}), retry=RetryPolicy(max_attempts=5)
-    )
-    clock = VirtualClock(thread_patience=0.02)
-
-    async def scenario(node: Stuck) -> None:
-        (result,) = await executor.execute_parallel([node], board())
-        assert now() == 2
-        assert isinstance(result.error, AbandonedThreadError)
-        assert result.error.layer == layer
-        assert "its thread goes on" in str(result.error)
-
-        waiting = asyncio.ensure_future(executor.execute_parallel([Work("next")], board()))
-        await asyncio.sleep(5)
-        assert not waiting.done()
-        assert executor.slots().free == 0
-        with clock.hold():
-            node.go.set()
-            (following,) = await waiting
-        assert following.is_success
-        assert executor.slots().free == 1
-        assert node.calls == 1
-
-    with stuck() as node:
-        clock.run(scenario(node))
-
-
-@pytest.mark.parametrize("strategy", [MergeStrategy.BEST_EFFORT, MergeStrategy.RACE])
-def test_a_group_does_not_wait_for_an_abandoned_thread(strategy: MergeStrategy):
-    """By a deadline or as a loser: the join goes on without the thread, and its writes."""
-    executor = ParallelExecutor[Board](2)
-
-    async def scenario(node: Stuck) -> None:
-        result = await run_fork(
-            [node, Work("1", 1)], executor=executor, strategy=strategy, timeout=2
-        )
-        assert result.output[1] == "1"
-        assert result.state.label == ""
-        assert executor.slots().free == 1
-        with clock.hold():
-            node.go.set()
-            while executor.slots().free < 2:
-                await asyncio.sleep(0)
-        assert result.state.label == ""
-
-    with stuck() as node:
-        clock = VirtualClock(thread_patience=0.02)
-        clock.run(scenario(node))
-
-
-def test_a_program_ends_although_a_thread_hangs():
-    """A run with a deadline comes back from its loop while the thread still sleeps."""
-    executor = ParallelExecutor[Board](timeouts=Timeouts(run=1))
-
-    with stuck() as node, pytest.raises(StepTimeoutError):
-        VirtualClock(thread_patience=0.02).run(
-            Graph(node, executor=executor).run(state=Board(), deps=Watch())
-        )
-
-    assert node.calls == 1

@@ -3,7 +3,17 @@
 from typing import Any
 
 import pytest
-from execution.nodes import Board, Ctx, Outputs, Split, Watch, Work, no_other_tasks, run_fork, workers
+from execution.nodes import (
+    Board,
+    Ctx,
+    Outputs,
+    Split,
+    Watch,
+    Work,
+    no_other_tasks,
+    run_fork,
+    workers,
+)
 from pydantic import BaseModel
 
 from lift_sys import (
