@@ -105,7 +105,7 @@ class Majority:
         elif isinstance(quorum, float):
             fine = 0 < quorum <= 1
         else:
-            fine = not isinstance(quorum, bool) and quorum >= 1
+            fine = type(quorum) is int and quorum >= 1
         if not fine:
             raise ValueError(
                 f"quorum is 'plurality', 'majority', 'all', a count ≥1 or a share in (0, 1], "
