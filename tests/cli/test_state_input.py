@@ -177,7 +177,7 @@ def test_broken_yaml_says_file_line_and_field(write, text, said):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{\n  "title": "a",\n  "count": 1,\n}', "line 4, column 1: not JSON"),
+        ('{\n  "title": "a",\n  "count": 1\n  "x": 2}', "line 4, column 3: not JSON"),
         ('{\n  "title": "a",\n  "title": "b"\n}', "line 3: the key 'title' is there twice"),
         ('{\n  "inner": {\n    "size": "x"\n  }\n}', "line 3: `inner.size`"),
         ("[1]", "an object of fields, not a list"),
