@@ -63,29 +63,6 @@ async def measure() -> list[Figure]:
     return figures
 
 
-async def peers() -> list[Figure]:
-    """The same chain in other frameworks, where they are installed (requirements.txt)."""
-    figures = []
-    alone = (await least_cpu([lambda: bare(Count())], rounds=10))[0]
-    try:
-        from langgraph.graph import END, START, StateGraph
-    except ImportError:
-        pass
-    else:
-        builder = StateGraph(Count)
-        builder.add_node("step", lambda state: {"done": state.done + 1})
-        builder.add_edge(START, "step")
-        builder.add_conditional_edges(
-            "step", lambda state: "step" if state.done < 200 else END, ["step", END]
-        )
-        graph = builder.compile()
-        config = {"recursion_limit": 1000}
-        spent = (await least_cpu([lambda: graph.ainvoke(Count(), config)], rounds=3))[0]
-        value = (spent / 200) / (alone / STEPS)
-        figures.append(Figure(name="chain, langgraph", value=value, note="200 steps"))
-    return figures
-
-
 if __name__ == "__main__":
     for figure in asyncio.run(measure()):
         print(figure)

@@ -117,38 +117,3 @@ async def measure() -> list[Figure]:
     )
     figures.append(Figure(name="flat: 10,000 ÷ 100", value=ratios[10_000] / ratios[100], goal=1.3))
     return figures
-
-
-async def peers() -> list[Figure]:
-    """The same fan-out in langgraph, where it is installed."""
-    try:
-        import operator
-        from typing import Annotated
-
-        from langgraph.graph import END, START, StateGraph
-        from langgraph.types import Send
-        from typing_extensions import TypedDict
-    except ImportError:
-        return []
-
-    class Shared(TypedDict):
-        done: Annotated[list[int], operator.add]
-
-    async def leaf(state: Shared) -> Shared:
-        await asyncio.sleep(0)
-        return {"done": [1]}
-
-    figures = []
-    for width in (10, 100, 1000):
-        builder = StateGraph(Shared)
-        builder.add_node("leaf", leaf)
-        builder.add_conditional_edges(
-            START, lambda _, w=width: [Send("leaf", {"done": []})] * w, ["leaf"]
-        )
-        builder.add_edge("leaf", END)
-        graph = builder.compile()
-        theirs, bare = await least_cpu(
-            [lambda g=graph: g.ainvoke({"done": []}), lambda w=width: gather(w)], rounds=5
-        )
-        figures.append(Figure(name=f"fan-out of {width}, langgraph", value=theirs / bare))
-    return figures
