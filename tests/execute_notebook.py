@@ -1,5 +1,8 @@
-"""Execute a notebook's code cells, REPEATS times over, and print what each wrote, as JSON.
+"""Execute cells of a notebook in one kernel, and print what each wrote.
 
+    python tests/execute_notebook.py NOTEBOOK CELL_ID...
+
+One JSON list of texts, a text for each cell in the order given; a cell may be named several times.
 A program of its own, because the sockets of Jupyter's client are closed by the garbage collector,
 which the tests would report. Its kernel is this very interpreter, whatever kernels are registered.
 """
@@ -23,12 +26,9 @@ class ThisPython(AsyncKernelManager):
 
 def main() -> None:
     """Read, run, print."""
-    path, repeats = Path(sys.argv[1]), int(sys.argv[2])
-    notebook = nbformat.read(path, as_version=4)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    notebook.cells = [
-        nbformat.v4.new_code_cell(cell.source) for _ in range(repeats) for cell in cells
-    ]
+    notebook = nbformat.read(Path(sys.argv[1]), as_version=4)
+    sources = {cell.id: cell.source for cell in notebook.cells}
+    notebook.cells = [nbformat.v4.new_code_cell(sources[name]) for name in sys.argv[2:]]
     NotebookClient(notebook, km=ThisPython(), timeout=60).execute()
     written = [
         "".join(output.text for output in cell.outputs if output.output_type == "stream")

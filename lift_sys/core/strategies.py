@@ -1,7 +1,8 @@
 """How the branches of a group become one result: the five strategies as plain data.
 
 `MergeStrategy` members name the strategies with their defaults; an object carries parameters:
-`Majority(quorum="all", key="label")`. What they do is in `execution/strategies.py`.
+`Majority(quorum="all", key="label")`. When they are met is in `execution/deciders.py`, and what they
+take in `execution/join.py`.
 """
 
 from __future__ import annotations
