@@ -111,6 +111,11 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
 
 
+def _indented(error: BaseException) -> str:
+    """The error's text; its further lines stand below its first one, not beside other errors."""
+    return str(error).replace("\n", "\n    ")
+
+
 def _listed(names: Sequence[str], *, most: int = 6) -> str:
     """Names for a sentence; of very many only the first ones."""
     shown = list(names[:most])
@@ -190,7 +195,7 @@ class ParallelExecutionError(RunError):
         self.failed_nodes = list(failed_nodes)
         self.partial_results = list(partial_results)
         lines = "".join(
-            f"\n  - {_node_name(node)}: {type(error).__name__}: {error}"
+            f"\n  - {_node_name(node)}: {type(error).__name__}: {_indented(error)}"
             for node, error in self.failed_nodes
         )
         super().__init__(message + lines)

@@ -7,6 +7,10 @@ a branch's step k (its first is left out); `>` enters the graph that a `Subgraph
 
 from __future__ import annotations
 
+import re
+
+_TOKEN = re.compile(r"([./>]?)(\d+)")
+
 
 def step_address(prefix: str, step: int) -> str:
     """Address of step number `step` in the walk that starts at `prefix` ("" for a run's own)."""
@@ -28,3 +32,9 @@ def inner_address(step: str) -> str:
 def located(address: str, node: str) -> str:
     """An address written with its node: `3.2:Search`."""
     return f"{address}:{node}" if address else node
+
+
+def declared_order(address: str) -> list[tuple[bool, int]]:
+    """Sort key: steps in the order of their walks, branches in declared order."""
+    # What a step started (a fork's branches, a subgraph) comes before the walk's next step.
+    return [(sign == "/", int(number)) for sign, number in _TOKEN.findall(address)]

@@ -123,7 +123,7 @@ class GroupFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voted(Event):
-    """Branches were counted; `weak` if the winner has no more than half of all votes cast."""
+    """Branches were counted; `weak` if the winner has less than half of the votes cast."""
 
     classes: tuple[tuple[int, ...], ...]
     share: float

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from lift_sys.core.address import declared_order
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
@@ -49,7 +51,7 @@ class Usage:
 
 
 class UsageLedger(Mapping[str, Usage]):
-    """Usage by address, for everything that was spent in a run."""
+    """Usage by address, in declared order, for everything that was spent in a run."""
 
     __slots__ = ("_entries",)
 
@@ -64,16 +66,16 @@ class UsageLedger(Mapping[str, Usage]):
     @property
     def total(self) -> Usage:
         """The sum over all addresses."""
-        return sum(self._entries.values(), start=Usage())
+        return sum(self.values(), start=Usage())
 
     def __getitem__(self, address: str) -> Usage:
         return self._entries[address]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return iter(sorted(self._entries, key=declared_order))
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __repr__(self) -> str:
-        return f"UsageLedger({self._entries!r})"
+        return f"UsageLedger({dict(self)!r})"

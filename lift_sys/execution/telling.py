@@ -58,7 +58,7 @@ def tell_end(
             node,
             classes=vote.classes,
             share=vote.share,
-            weak=2 * len(vote.classes[0]) <= vote.cast,
+            weak=2 * len(vote.classes[0]) < vote.cast,
         )
     engine.tell(
         GroupFinished,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import is_dataclass
 from itertools import combinations
 from typing import Any, get_args, get_origin
 
@@ -209,6 +208,4 @@ def _is_atomic(annotation: Any) -> bool:
         return all(_is_atomic(each) for each in get_args(annotation))
     if not isinstance(origin, type) or origin is object:
         return origin is typing.Literal
-    return not (
-        issubclass(origin, Mapping) or hasattr(origin, "model_fields") or is_dataclass(origin)
-    )
+    return not (issubclass(origin, Mapping) or hasattr(origin, "model_fields"))

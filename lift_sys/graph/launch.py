@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
+from lift_sys.core.address import declared_order
 from lift_sys.core.context import RunContext
 from lift_sys.core.events import RunFinished, RunStarted
 from lift_sys.core.node import is_node
 from lift_sys.core.policies import Isolation
 from lift_sys.errors import AbandonedThreadError, GraphError, NotAModelError, StepTimeoutError
+from lift_sys.execution.join import Discarded
 from lift_sys.execution.slots import Slots, current_holder, while_lent
 from lift_sys.graph.result import Blame, RunResult
 from lift_sys.graph.runner import Runner
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from lift_sys.graph.graph import Graph
 
 StateT = TypeVar("StateT", bound=BaseModel)
+
+
+def _place(discarded: Discarded) -> list[tuple[bool, int]]:
+    return declared_order(discarded.label.partition(":")[0])
 
 
 async def launch(
@@ -80,8 +86,8 @@ async def launch(
             context=walk.ctx,
             blame=walk.blame or Blame(),
             usage=context.scope.ledger,
-            votes=runner.votes,
-            discarded=tuple(runner.discarded),
+            votes={at: runner.votes[at] for at in sorted(runner.votes, key=declared_order)},
+            discarded=tuple(sorted(runner.discarded, key=_place)),
             elapsed=elapsed,
             statistics=runner.statistics(walk, elapsed),
             execution_id=context.execution_id,
@@ -126,7 +132,7 @@ async def _within_deadline(graph: Graph[Any], runner: Runner, walk: Walk, node: 
         if not deadline.expired():
             raise
     kind = AbandonedThreadError if walk.abandoned else StepTimeoutError
-    raise kind(layer="run", seconds=seconds, node=graph.name)
+    raise kind(layer="run", seconds=seconds)
 
 
 def _first_node(graph: Graph[Any], start_node: Any) -> Any:

@@ -102,7 +102,7 @@ async def test_every_branch_of_a_group_is_told_to_end_once():
 
 @virtual
 async def test_a_weak_plurality_is_told_as_such():
-    """A winner with half of the votes or less is worth a warning."""
+    """A winner with less than half of the votes is worth a warning."""
 
     async def vote(*labels: str) -> Voted:
         nodes = [Work(label, label=label, notes=False) for label in labels]
@@ -112,7 +112,8 @@ async def test_a_weak_plurality_is_told_as_such():
         (voted,) = [event for event in events if isinstance(event, Voted)]
         return voted
 
-    assert (await vote("x", "y", "x", "z")).weak
+    assert (await vote("x", "y", "x", "z", "w")).weak
+    assert not (await vote("x", "y", "x", "z")).weak
     assert not (await vote("x", "y", "x")).weak
 
 
