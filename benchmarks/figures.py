@@ -1,7 +1,8 @@
-"""One measured figure, and how two ways of doing the same are timed fairly.
+"""One measured figure, and how several ways of doing the same are timed fairly.
 
 Times are CPU time of this process, the least of many rounds, with the ways taking turns in the same
-round: other work on the machine then slows both down alike, and the least is the least disturbed.
+round: other work on the machine then slows all down alike, and the least is the least disturbed. The
+garbage collector stays on for every way, as it is in use.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class Figure:
         value: The figure, mostly a ratio to bare asyncio or to `copy.deepcopy` in the same run.
         unit: What it counts.
         goal: What it must not exceed; None if it is shown for comparison only.
+        at_least: The goal is what it must reach instead.
         note: The two sides in absolute terms, or what is compared.
     """
 

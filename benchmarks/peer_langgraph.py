@@ -1,56 +1,68 @@
-"""The chain and the fan-out in langgraph: the same nodes' work, ÷ the same bare asyncio."""
+"""langgraph: a loop by a conditional edge, a fan-out by `Send`."""
 
-import asyncio
+from __future__ import annotations
+
 import operator
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
 
-from chain import STEPS, Count, bare
-from fanout import gather
-from figures import Figure, least_cpu
+from chain import Count
+from figures import Figure
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
+from peers import Run, compare
 from typing_extensions import TypedDict
-
-LENGTH = 200
 
 
 class Shared(TypedDict):
-    """What branches write to, by a reducer."""
+    """What branches write to, by a reducer; a plain dict is the cheapest state that it knows."""
 
     done: Annotated[list[int], operator.add]
 
 
-async def _step(state: Count) -> dict[str, int]:
-    return {"done": state.done + 1}
+def chain(steps: int) -> Run:
+    """One node that follows itself."""
+
+    async def step(state: Count) -> dict[str, int]:
+        return {"done": state.done + 1}
+
+    async def path(state: Count) -> str:
+        return "step" if state.done <= steps else END
+
+    builder = StateGraph(Count)
+    builder.add_node("step", step)
+    builder.add_edge(START, "step")
+    builder.add_conditional_edges("step", path, ["step", END])
+    graph = builder.compile()
+    return lambda: graph.ainvoke(Count(), {"recursion_limit": steps + 10})
 
 
-async def _leaf(state: Shared) -> Shared:
-    await asyncio.sleep(0)
-    return {"done": [1]}
+def fan_out(
+    width: int, work: Callable[[int], Awaitable[object]], *, limit: int | None = None
+) -> Run:
+    """A branch for each `Send`, and a join."""
+
+    async def leaf(task: Any) -> dict[str, list[int]]:
+        await work(task["index"])
+        return {"done": [1]}
+
+    async def join(state: Shared) -> dict[str, list[int]]:
+        return {"done": []}
+
+    async def spread(state: Shared) -> list[Send]:
+        return [Send("leaf", {"index": index}) for index in range(width)]
+
+    builder = StateGraph(Shared)
+    builder.add_node("leaf", leaf)
+    builder.add_node("join", join)
+    builder.add_conditional_edges(START, spread, ["leaf"])
+    builder.add_edge("leaf", "join")
+    builder.add_edge("join", END)
+    graph = builder.compile()
+    config: Any = {"max_concurrency": limit} if limit else {}
+    return lambda: graph.ainvoke({"done": []}, config)
 
 
 async def measure() -> list[Figure]:
     """Theirs ÷ bare."""
-    chain = StateGraph(Count)
-    chain.add_node("step", _step)
-    chain.add_edge(START, "step")
-    chain.add_conditional_edges("step", lambda state: "step" if state.done < LENGTH else END)
-    walked = chain.compile()
-    config = {"recursion_limit": LENGTH + 10}
-    theirs, alone = await least_cpu(
-        [lambda: walked.ainvoke(Count(), config), lambda: bare(Count())], rounds=4
-    )
-    value = (theirs / LENGTH) / (alone / STEPS)
-    figures = [Figure(name="chain, langgraph", value=value)]
-    for width in (10, 100, 1000):
-        fork = StateGraph(Shared)
-        fork.add_node("leaf", _leaf)
-        sends = [Send("leaf", {"done": []})] * width
-        fork.add_conditional_edges(START, lambda _, s=sends: s, ["leaf"])
-        fork.add_edge("leaf", END)
-        forked = fork.compile()
-        theirs, alone = await least_cpu(
-            [lambda g=forked: g.ainvoke({"done": []}), lambda w=width: gather(w)], rounds=4
-        )
-        figures.append(Figure(name=f"fan-out of {width}, langgraph", value=theirs / alone))
-    return figures
+    return await compare("langgraph", "peer_langgraph", chain, fan_out)

@@ -1,59 +1,73 @@
-"""The chain and the fan-out in pydantic-graph's builder, ÷ the same bare asyncio."""
+"""pydantic-graph: a loop of `BaseNode`s, a fan-out by `map`."""
+
+from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
 
-from chain import STEPS, Count, bare
-from fanout import gather
-from figures import Figure, least_cpu
-from pydantic_graph import GraphBuilder, StepContext, reduce_list_append
+from chain import Count
+from figures import Figure
+from peers import Run, compare
+from pydantic_graph import (
+    BaseNode,
+    End,
+    GraphBuilder,
+    GraphRunContext,
+    StepContext,
+    reduce_list_append,
+)
 
-LENGTH = 200
+
+@dataclass
+class Step(BaseNode[Count, None, None]):
+    """The node of chain.py."""
+
+    left: int
+
+    async def run(self, ctx: GraphRunContext[Count, None]) -> Step | End[None]:
+        """One step."""
+        ctx.state.done += 1
+        return Step(self.left - 1) if self.left else End(None)
+
+
+def chain(steps: int) -> Run:
+    """One node that follows itself."""
+    builder = GraphBuilder(
+        state_type=Count, input_type=Step, output_type=type(None), auto_instrument=False
+    )
+    builder.add(builder.node(Step), builder.edge_from(builder.start_node).to(Step))
+    graph = builder.build()
+    return lambda: graph.run(state=Count(), inputs=Step(steps))
+
+
+def fan_out(
+    width: int, work: Callable[[int], Awaitable[object]], *, limit: int | None = None
+) -> Run:
+    """A branch for each item of the input, and a join; the limit is a semaphore, it has none."""
+    gate = asyncio.Semaphore(limit) if limit else None
+    free = nullcontext()
+    builder = GraphBuilder(
+        state_type=Count, input_type=list[int], output_type=list[int], auto_instrument=False
+    )
+
+    @builder.step
+    async def leaf(ctx: StepContext[Count, None, int]) -> int:
+        async with gate or free:
+            await work(ctx.inputs)
+        return 1
+
+    join = builder.join(reduce_list_append, initial_factory=list[int])
+    builder.add(
+        builder.edge_from(builder.start_node).map().to(leaf),
+        builder.edge_from(leaf).to(join),
+        builder.edge_from(join).to(builder.end_node),
+    )
+    graph = builder.build()
+    return lambda: graph.run(state=Count(), inputs=list(range(width)))
 
 
 async def measure() -> list[Figure]:
     """Theirs ÷ bare."""
-    chain = GraphBuilder(state_type=Count, output_type=int)
-
-    @chain.step
-    async def step(ctx: StepContext[Count, None, None]) -> int:
-        ctx.state.done += 1
-        return ctx.state.done
-
-    decision = chain.decision()
-    again = chain.match(int, matches=lambda done: done < LENGTH).to(step)
-    over = chain.match(int).to(chain.end_node)
-    chain.add(
-        chain.edge_from(chain.start_node).to(step),
-        chain.edge_from(step).to(decision.branch(again).branch(over)),
-    )
-    walked = chain.build()
-    theirs, alone = await least_cpu(
-        [lambda: walked.run(state=Count()), lambda: bare(Count())], rounds=4
-    )
-    value = (theirs / LENGTH) / (alone / STEPS)
-    figures = [Figure(name="chain, pydantic-graph", value=value)]
-    for width in (10, 100, 1000):
-        fork = GraphBuilder(state_type=Count, output_type=list[int])
-
-        @fork.step
-        async def spread(ctx: StepContext[Count, None, None], width: int = width) -> list[int]:
-            return list(range(width))
-
-        @fork.step
-        async def leaf(ctx: StepContext[Count, None, int]) -> int:
-            await asyncio.sleep(0)
-            return 1
-
-        join = fork.join(reduce_list_append, initial_factory=list[int])
-        fork.add(
-            fork.edge_from(fork.start_node).to(spread),
-            fork.edge_from(spread).map().to(leaf),
-            fork.edge_from(leaf).to(join),
-            fork.edge_from(join).to(fork.end_node),
-        )
-        forked = fork.build()
-        theirs, alone = await least_cpu(
-            [lambda g=forked: g.run(state=Count()), lambda w=width: gather(w)], rounds=4
-        )
-        figures.append(Figure(name=f"fan-out of {width}, pydantic-graph", value=theirs / alone))
-    return figures
+    return await compare("pydantic-graph", "peer_pydantic_graph", chain, fan_out)
