@@ -169,11 +169,10 @@ class Graph(Generic[StateT]):
         Raises:
             RunningLoopError: An event loop is running already.
         """
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run(self.run(start_node, state=state, **options))
-        raise RunningLoopError(call="graph.run_sync(...)", instead="await graph.run(...)")
+        if asyncio._get_running_loop() is not None:
+            raise RunningLoopError(call="graph.run_sync(...)", instead="await graph.run(...)")
+        # Not inside an `except`: a run within one would change the context of what nodes raise.
+        return asyncio.run(self.run(start_node, state=state, **options))
 
     @asynccontextmanager
     async def iter(
