@@ -28,8 +28,12 @@
     |-- ModelStartError (RuntimeError)        the embedded model's server did not start
     |-- UsageError                            wrong input from a person: command line, files, extras
     |   |-- MissingExtraError (ImportError)   a package of an extra is not installed
+    |   |-- CassetteFileError (ValueError)    a file of recorded model calls can't be read
     |   `-- ModelNotFoundError (FileNotFoundError)   the embedded model's weights are not there
+    |-- CassetteMissError (LookupError)       a cassette has no answer to what a model was asked
     |-- DeadlockError                         a virtual clock saw that nothing can ever go on
+    |-- UncontrolledError (RuntimeError)      an explored run does what no schedule controls
+    |-- ScheduleError (ValueError)            a schedule string is broken, or of another program
     `-- UnscriptedPromptError (LookupError)   a scripted model was not told what to answer
 
 An error that stands at a step carries its `address` ("0.2") and names the node, so that the text
@@ -45,7 +49,14 @@ from typing import Any
 
 
 class LiftError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors raised on purpose.
+
+    Attributes:
+        usage: What the run that it ended had spent, a `UsageLedger` by address; None if it left
+            no run.
+    """
+
+    usage: Any = None
 
     def __reduce__(self) -> tuple[Callable[..., LiftError], tuple[Any, ...]]:
         # Pickle would call cls(*args), which keyword-only arguments refuse, and it would drop
@@ -483,6 +494,37 @@ class DeadlockError(LiftError):
         )
 
 
+class UncontrolledError(LiftError, RuntimeError):
+    """An explored run did something that no schedule controls, such as opening a socket.
+
+    Attributes:
+        what: What it was, as the first clause of a sentence.
+    """
+
+    def __init__(self, *, what: str) -> None:
+        self.what = what
+        super().__init__(
+            f"{what} while schedules are explored. Take the answers from a cassette, await them "
+            f"through `outside(...)`, or give the code something in memory to talk to."
+        )
+
+
+class ScheduleError(LiftError, ValueError):
+    """A schedule string can't be read, or does not belong to this program.
+
+    Attributes:
+        schedule: The string.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, *, schedule: str, reason: str) -> None:
+        self.schedule, self.reason = schedule, reason
+        super().__init__(
+            f"The schedule {schedule!r} can't be replayed: {reason}. A schedule belongs to one "
+            f"target, state and version of the code: explore again to get a new one."
+        )
+
+
 class UnscriptedPromptError(LiftError, LookupError):
     """A `ScriptedModel` was asked something for which its script has no answer.
 
@@ -532,6 +574,62 @@ class ModelOutputError(RunError, ValueError):
         super().__init__(
             f"The model gave {what} in {at_step(address, node)}{why}. It said: {shown!r}. To ask "
             f"it again, name this error in `retry_on` of the node's RetryPolicy."
+        )
+
+
+# --- recorded model calls ----------------------------------------------------------------------
+
+
+class CassetteFileError(UsageError, ValueError):
+    """A file of recorded model calls can't be used.
+
+    Attributes:
+        path: The file.
+        line: Number of the line that is wrong, from 1; 0 if it is not about one line.
+        reason: What is wrong, as a clause.
+    """
+
+    def __init__(self, *, path: str, line: int = 0, reason: str) -> None:
+        self.path, self.line, self.reason = path, line, reason
+        where = f"{path}, line {line}" if line else path
+        super().__init__(
+            f"The cassette {where} can't be used: {reason}. Mend it, or record it anew with "
+            f"`mode='record'`."
+        )
+
+
+class CassetteMissError(LiftError, LookupError):
+    """A cassette has no answer to what a model was asked.
+
+    Attributes:
+        path: The cassette.
+        address: Where the step that asked stands in the run; empty outside a run.
+        node: Its node, where that is known.
+        reason: What is missing, as a sentence.
+        differences: Paths in the request where it differs from the nearest recorded one, with the
+            recorded and the asked value: `$.messages[1].content: 'a' vs 'b'`.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        address: str = "",
+        node: str = "",
+        reason: str,
+        differences: Sequence[str] = (),
+    ) -> None:
+        self.path, self.address, self.node = path, address, node
+        self.reason, self.differences = reason, tuple(differences)
+        who = at_step(address, node) if node else f"step {address}" if address else "A call"
+        lines = "".join(f"\n  - {line}" for line in self.differences)
+        hint = (
+            "If the change is wanted, record what is missing with `mode='auto'`, or all of it with "
+            "`mode='record'`."
+        )
+        super().__init__(
+            f"{who[0].upper()}{who[1:]} asked a model what the cassette {path} has no answer to. "
+            f"{reason}{lines}\n{hint}"
         )
 
 

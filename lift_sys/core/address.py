@@ -1,15 +1,18 @@
 """Where a step stands in a run, as text that is a function of the path alone.
 
 Steps of a walk are numbered from 0; `.b` enters branch b of the fork that a step started; `/k` is
-a branch's step k (its first is left out); `>` enters the graph that a `Subgraph` step runs:
-`3`, `3.2`, `3.2/1`, `3.2/1.0`, `3>0`. The same address appears in events, logs, errors and reports.
+a branch's step k (its first is left out); `>` enters the graph that a `Subgraph` step runs; `~c` is
+call c of an executor that a step makes by itself, whose nodes are branches of it: `3`, `3.2`,
+`3.2/1`, `3.2/1.0`, `3>0`, `3~0.2`. The same address appears in events, logs, errors and reports.
 """
 
 from __future__ import annotations
 
 import re
 
-_TOKEN = re.compile(r"([./>]?)(\d+)")
+_TOKEN = re.compile(r"([./>~]?)(\d+)")
+# What a step calls comes before the fork that it returns, and both before the walk's next step.
+_RANK = {"~": 0, "/": 2}
 
 
 def step_address(prefix: str, step: int) -> str:
@@ -29,12 +32,16 @@ def inner_address(step: str) -> str:
     return f"{step}>"
 
 
+def call_address(step: str, number: int) -> str:
+    """Address of call `number` (from 0) of an executor that the step at `step` makes by itself."""
+    return f"{step}~{number}"
+
+
 def located(address: str, node: str) -> str:
     """An address written with its node: `3.2:Search`."""
     return f"{address}:{node}" if address else node
 
 
-def declared_order(address: str) -> list[tuple[bool, int]]:
+def declared_order(address: str) -> list[tuple[int, int]]:
     """Sort key: steps in the order of their walks, branches in declared order."""
-    # What a step started (a fork's branches, a subgraph) comes before the walk's next step.
-    return [(sign == "/", int(number)) for sign, number in _TOKEN.findall(address)]
+    return [(_RANK.get(sign, 1), int(number)) for sign, number in _TOKEN.findall(address)]

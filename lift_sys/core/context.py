@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
+from lift_sys.core.address import call_address
 from lift_sys.core.events import Emitted, Event, Progress, TokenDelta, UsageReported
 from lift_sys.core.usage import Usage, UsageLedger
 
@@ -106,6 +107,7 @@ class RunContext(Generic[StateT_co]):
 
     __slots__ = (
         "__weakref__",
+        "_calls",
         "_metadata",
         "_node",
         "_provenance",
@@ -145,6 +147,7 @@ class RunContext(Generic[StateT_co]):
         self.branches = branches
         self._scope = scope
         self._random: Random | None = None
+        self._calls: tuple[str, int, int] | None = None
         self._node = ""
 
     def with_state(
@@ -161,7 +164,7 @@ class RunContext(Generic[StateT_co]):
         other.address = address
         other.attempt = 1
         other.branches = ()
-        other._metadata = other._provenance = other._random = None
+        other._metadata = other._provenance = other._random = other._calls = None
         other._node = ""
         other._scope = self.scope
         return other
@@ -220,6 +223,18 @@ class RunContext(Generic[StateT_co]):
         if self.address:
             entry["address"] = self.address
         self.provenance.append(entry | extra)
+
+    def _next_call(self) -> str:
+        """Place of one more group that this step runs by itself: `3~0`, `3~1`; "" outside a run.
+
+        Counted anew in each attempt, so that an attempt that does the same has the same addresses.
+        """
+        if not self.address:
+            return ""
+        step = (self.address, self.attempt)
+        number = self._calls[2] + 1 if self._calls is not None and self._calls[:2] == step else 0
+        self._calls = (*step, number)
+        return call_address(self.address, number)
 
     def emit(self, data: Any) -> None:
         """Send `data` to whoever listens to this run, as an `Emitted` event."""

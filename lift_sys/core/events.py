@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 if TYPE_CHECKING:
-    from lift_sys.core.usage import Usage
+    from lift_sys.core.usage import Usage, UsageLedger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +46,14 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
-    """A run ended; `error` is None if it succeeded, and `result` is its `RunResult`."""
+    """A run ended; `error` is None if it succeeded, and `result` is its `RunResult`.
+
+    `usage` is what the whole run has spent so far, by address, whether it succeeded or not.
+    """
 
     elapsed: float
     steps: int
+    usage: UsageLedger | None = None
     error: BaseException | None = None
     result: Any = None
 

@@ -36,7 +36,7 @@ class BaseNode(ABC, Generic[StateT_contra]):
     `async def run` runs on the event loop; a plain `def run` runs in a worker thread, with the
     caller's context variables.
 
-    Class attributes, all optional:
+    Class attributes, all optional (never an instance's: a subclass declares what differs):
         retry: How failed attempts are repeated; None takes the executor's policy.
         timeouts: Deadlines of an attempt and of the node; None takes the executor's.
         priority: Among nodes that wait for a slot, higher goes first.
@@ -65,6 +65,10 @@ class BaseNode(ABC, Generic[StateT_contra]):
         self, ctx: RunContext[StateT_contra]
     ) -> NextNode[StateT_contra] | Awaitable[NextNode[StateT_contra]]:
         """Work on `ctx.state` and return what runs next."""
+
+
+#: What a class declares for all its instances; the engine reads it once for each class.
+DECLARED_BY_CLASS = ("retry", "timeouts", "priority", "writes")
 
 
 def newest_definition(cls: type) -> type:

@@ -8,13 +8,14 @@ from typing import Any
 
 from lift_sys.core.address import located
 from lift_sys.core.context import RunContext
-from lift_sys.core.node import is_node, node_name
-from lift_sys.core.policies import RetryPolicy, Timeouts
+from lift_sys.core.node import DECLARED_BY_CLASS, is_node, node_name
+from lift_sys.core.policies import Isolation, RetryPolicy, Timeouts
 from lift_sys.core.successors import End, Fork
 from lift_sys.errors import (
     StateValidationError,
     UndeclaredSuccessorError,
     UndeclaredWriteError,
+    UsageError,
 )
 from lift_sys.execution.calling import runs_async
 from lift_sys.execution.engine import Engine
@@ -34,7 +35,7 @@ class Contract:
         declared: The successors that it may return, as text for the error.
         is_async: Whether `run` is `async def`.
         retry, timeouts: The policies that hold for it.
-        is_quick: Whether it is tried once and only its attempt may have a deadline.
+        is_quick: Whether it is tried once, unwatched, and only its attempt may have a deadline.
         priority: Among nodes that wait for a slot, higher goes first.
         writes: Fields that it may change; None is all.
     """
@@ -59,9 +60,15 @@ class Contract:
         admits: Callable[[Any], bool] | None = None,
         declared: tuple[str, ...] = ("a node", "End", "Stop", "Fork"),
     ) -> Contract:
-        """Read it off a node; by default it may return any successor."""
-        retry = getattr(node, "retry", None) or engine.retry
-        timeouts = getattr(node, "timeouts", None) or engine.timeouts
+        """Read it off a node's class; by default it may return any successor.
+
+        Raises:
+            UsageError: The instance declares what belongs to its class.
+        """
+        kind = type(node)
+        _refuse_own(node)
+        retry = getattr(kind, "retry", None) or engine.retry
+        timeouts = getattr(kind, "timeouts", None) or engine.timeouts
         return cls(
             kinds=kinds,
             admits=is_successor if admits is None else admits,
@@ -69,10 +76,23 @@ class Contract:
             is_async=runs_async(node),
             retry=retry,
             timeouts=timeouts,
-            is_quick=retry is None and timeouts.node is None,
-            priority=getattr(node, "priority", 0),
-            writes=getattr(node, "writes", None),
+            is_quick=(
+                retry is None and timeouts.node is None and engine.isolation is not Isolation.STRICT
+            ),
+            priority=getattr(kind, "priority", 0),
+            writes=getattr(kind, "writes", None),
         )
+
+
+def _refuse_own(node: Any) -> None:
+    own = getattr(node, "__dict__", {})
+    for name in DECLARED_BY_CLASS:
+        if name in own or hasattr(getattr(type(node), name, None), "__get__"):
+            kind = type(node).__name__
+            raise UsageError(
+                f"{kind} sets `{name}` on an instance; all instances of a node class share it. "
+                f"Write `{name} = ...` in the body of {kind}, or of a subclass that differs."
+            )
 
 
 def is_successor(value: Any) -> bool:

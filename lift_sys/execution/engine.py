@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from lift_sys.core.context import RunScope
 from lift_sys.core.events import Event
 from lift_sys.core.policies import Isolation, RetryPolicy, Timeouts
+from lift_sys.execution.log import log_observer
 from lift_sys.execution.pool import DaemonPool
 from lift_sys.execution.slots import Slots
+from lift_sys.state.reducers import Reducer
 
 
 class Engine:
@@ -20,15 +25,21 @@ class Engine:
         slots: How many nodes may run at the same time.
         pool: Threads for nodes with a plain `def run`.
         retry, timeouts: What holds for nodes that declare none of their own.
+        metadata_reducers: How keys of the metadata are reduced in joins.
         scope: Seed, clock, ledger and way out for events.
-        steps: How many steps were begun.
+        outer: The engine of the run that this one is a part of, if it is one's.
+        is_lent: Whether slots and policies are the outer engine's.
+        steps: How many steps were begun, those of runs inside included.
     """
 
     __slots__ = (
         "execution_id",
+        "is_lent",
         "isolation",
         "loop",
         "max_steps",
+        "metadata_reducers",
+        "outer",
         "pool",
         "retry",
         "scope",
@@ -49,6 +60,9 @@ class Engine:
         timeouts: Timeouts,
         isolation: Isolation,
         max_steps: int,
+        metadata_reducers: Mapping[str, Reducer],
+        outer: Engine | None = None,
+        is_lent: bool = False,
     ) -> None:
         self.slots = slots
         self.pool = pool
@@ -58,21 +72,50 @@ class Engine:
         self.timeouts = timeouts
         self.isolation = isolation
         self.max_steps = max_steps
+        self.metadata_reducers = metadata_reducers
+        self.outer = outer
+        self.is_lent = is_lent
         self.steps = 0
         self.loop = asyncio.get_running_loop()
         # The loop's clock, without its method call where that is all it does.
         plain = type(self.loop).time is asyncio.BaseEventLoop.time
         self.time = time.monotonic if plain else self.loop.time
 
+    def inside(self) -> Engine:
+        """The engine of a run that is a part of this one's, with the same slots and policies.
+
+        Its steps count for this one, which has the limit.
+        """
+        return Engine(
+            slots=self.slots,
+            pool=self.pool,
+            scope=self.scope,
+            execution_id=self.execution_id,
+            retry=self.retry,
+            timeouts=self.timeouts,
+            isolation=self.isolation,
+            max_steps=sys.maxsize,
+            metadata_reducers=self.metadata_reducers,
+            outer=self,
+            is_lent=True,
+        )
+
     def tell(self, kind: type[Event], address: str = "", node: str = "", **fields: Any) -> None:
         """Publish an event, if anybody listens."""
         if self.scope.publish is not None:
-            self.scope.publish(
-                kind(
-                    execution_id=self.execution_id,
-                    address=address,
-                    node=node,
-                    time=self.scope.elapsed(),
-                    **fields,
-                )
-            )
+            self.scope.publish(self._event(kind, address, node, fields))
+
+    def warn(self, kind: type[Event], address: str, node: str, **fields: Any) -> None:
+        """As `tell`, for what the log is to show where nobody listens."""
+        publish = self.scope.publish or log_observer(level=logging.WARNING)
+        if publish is not None:
+            publish(self._event(kind, address, node, fields))
+
+    def _event(self, kind: type[Event], address: str, node: str, fields: dict[str, Any]) -> Event:
+        return kind(
+            execution_id=self.execution_id,
+            address=address,
+            node=node,
+            time=self.scope.elapsed(),
+            **fields,
+        )

@@ -87,13 +87,13 @@ class ParallelExecutor(Generic[ServedT_contra]):
     def __repr__(self) -> str:
         return f"ParallelExecutor(max_concurrent={self.max_concurrent})"
 
-    def engine(self, scope: RunScope, execution_id: str, *, slots: Slots | None = None) -> Engine:
+    def engine(self, scope: RunScope, execution_id: str, *, outer: Engine | None = None) -> Engine:
         """What the steps of one call share, in the running event loop.
 
-        `slots` are those of another executor, for a graph that runs inside a step of its.
+        `outer` is the engine of the run that the call is a part of.
         """
         return Engine(
-            slots=slots or self.slots(),
+            slots=self.slots(),
             pool=self._pool,
             scope=scope,
             execution_id=execution_id,
@@ -101,6 +101,8 @@ class ParallelExecutor(Generic[ServedT_contra]):
             timeouts=self.timeouts,
             isolation=self.isolation,
             max_steps=self.max_steps,
+            metadata_reducers=self.metadata_reducers,
+            outer=outer,
         )
 
     def slots(self) -> Slots:
@@ -225,13 +227,14 @@ class ParallelExecutor(Generic[ServedT_contra]):
                 raise TypeError(f"{node!r} is no node: give {hint}, with a method `run(ctx)`.")
         engine = self.engine(_audible(ctx.scope), ctx.execution_id)
         base = Base.of(ctx)
+        place = ctx._next_call()
 
         def run_branch(index: int) -> tuple[Holder, Coroutine[Any, Any, NodeResult[Any]]]:
-            holder = Holder(engine.slots, holding=True)
-            return holder, _run_once(engine, base, holder, nodes[index], index)
+            holder = Holder(engine, holding=True)
+            return holder, _run_once(engine, base, place, holder, nodes[index], index)
 
-        timeout = self.timeouts.group
-        return Group(engine, base, nodes, run_branch, decider, None, timeout=timeout, **options)
+        options |= {"address": place, "timeout": self.timeouts.group}
+        return Group(engine, base, nodes, run_branch, decider, None, **options)
 
 
 def _audible(scope: RunScope) -> RunScope:
@@ -242,12 +245,13 @@ def _audible(scope: RunScope) -> RunScope:
 
 
 async def _run_once(
-    engine: Engine, base: Base, holder: Holder, node: Any, index: int
+    engine: Engine, base: Base, place: str, holder: Holder, node: Any, index: int
 ) -> NodeResult[Any]:
     holder.inherit()
-    outer = base.context.address
-    address = branch_address(outer, index) if outer else str(index)
+    address = branch_address(place, index) if place else str(index)
     context = base.branch(engine.isolation, address=address, scope=engine.scope)
+    holder.ctx = context
+    holder.started = engine.time()
     common: dict[str, Any] = {
         "node": node,
         "context": context,
@@ -255,7 +259,6 @@ async def _run_once(
         "index": index,
         "base": base,
     }
-    started = engine.time()
     try:
         successor, state, attempts, seconds = await step(
             engine, holder, node, context, base.state, Contract.of(node, engine)
@@ -263,16 +266,19 @@ async def _run_once(
         ending = Ending.of(context, base, state)
     except Exception as error:
         cause = error.error if isinstance(error, NodeError) else error
-        elapsed = (engine.time() - started) * 1000
         return NodeResult(
-            error=cause, execution_time_ms=elapsed, attempts=context.attempt, **common
+            error=cause,
+            execution_time_ms=(engine.time() - holder.started) * 1000,
+            busy_ms=holder.busy * 1000,
+            attempts=context.attempt,
+            **common,
         )
     if engine.isolation is Isolation.LAZY:
         common["context"] = None  # made of the ending: a state of the model's own type
     return NodeResult(
         next_node=successor,
         execution_time_ms=seconds * 1000,
-        busy_ms=seconds * 1000,
+        busy_ms=holder.busy * 1000,
         attempts=attempts,
         ending=ending,
         **common,

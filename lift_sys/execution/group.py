@@ -21,9 +21,9 @@ from lift_sys.execution.deciders import Decider
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.isolation import Base
 from lift_sys.execution.join import is_accepted, vote_of
-from lift_sys.execution.results import NodeResult
+from lift_sys.execution.results import NodeResult, lost_result
 from lift_sys.execution.slots import Holder, Ticket, start_order
-from lift_sys.execution.telling import tell_branch, tell_end, tell_start
+from lift_sys.execution.telling import tell_branch, tell_end, tell_start, tell_vote
 from lift_sys.execution.witness import Witness
 
 #: Makes the holder of one branch, which has a slot already, and the coroutine that runs it and says
@@ -85,7 +85,8 @@ class Group:
         self._context = contextvars.copy_context()
         self._closed = False
         self._expired = False
-        self._abandoned: set[int] = set()
+        # Branches that ended without a result, and how many seconds they had.
+        self._cut_off: dict[int, tuple[Holder, float]] = {}
         self._rank = 0
         self._witness: Witness | None = None
         # Most strategies ask nothing of a single result.
@@ -94,11 +95,7 @@ class Group:
         )
 
     async def run(self) -> list[NodeResult[Any]]:
-        """Run the branches until the group is decided; one result each, in declared order.
-
-        Raises:
-            SharedWriteError: Strict isolation saw a write to what branches share.
-        """
+        """Run the branches until the group is decided; one result each, in declared order."""
         started = self.engine.time()
         if self.engine.scope.publish is not None:
             tell_start(self.engine, self.nodes, self.strategy, address=self.address, node=self.node)
@@ -119,22 +116,30 @@ class Group:
             if expiry is not None:
                 expiry.cancel()
             await self._close()
+        results = self.ended()
         if self._fatal is not None:
             raise self._fatal
-        results = [
-            result if result is not None else self._unfinished(index)
-            for index, result in enumerate(self.results)
-        ]
+        vote = self.decider.vote
+        if vote is not None:
+            tell_vote(self.engine, vote, address=self.address, node=self.node)
         if self.engine.scope.publish is not None:
             tell_end(
                 self.engine,
                 results,
-                self.decider.vote,
                 address=self.address,
                 node=self.node,
                 strategy=self.strategy,
                 elapsed=self.engine.time() - started,
             )
+        return results
+
+    def ended(self) -> list[NodeResult[Any]]:
+        """How all branches ended, in declared order, also where something fatal ended the group."""
+        results = []
+        for index, result in enumerate(self.results):
+            if result is None:
+                result = self.results[index] = self._unfinished(index)
+            results.append(result)
         return results
 
     def _start_some(self) -> None:
@@ -143,7 +148,7 @@ class Group:
         while self._waiting and not self._closed and len(self._running) < self.limit:
             if not slots.take():
                 if self._ticket is None:
-                    priority = getattr(self.nodes[self._waiting[-1]], "priority", 0)
+                    priority = getattr(type(self.nodes[self._waiting[-1]]), "priority", 0)
                     self._ticket = slots.ask(self._granted, priority=priority, new=True)
                 return
             self._start(self._waiting.pop())
@@ -176,13 +181,14 @@ class Group:
         try:
             result = task.result()
         except asyncio.CancelledError:
-            if holder.abandoned:
-                self._abandoned.add(holder.index)
+            self._cut_off[holder.index] = holder, self.engine.time() - holder.started
             if not self._closed:  # nobody asked for that: its node cancelled its own task
                 place, name = self._address(holder.index), node_name(self.nodes[holder.index])
                 error = SelfCancelledError(address=place, node=name)
                 self._note(holder.index, self._lost(holder.index, error))
         except BaseException as fatal:
+            self._cut_off[holder.index] = holder, self.engine.time() - holder.started
+            self.results[holder.index] = self._lost(holder.index, fatal)
             self._fatal = self._fatal or fatal
             self._shut()
         else:
@@ -266,29 +272,25 @@ class Group:
         error: BaseException = asyncio.CancelledError("the group was decided without it")
         if self._expired:
             assert self.timeout is not None
-            kind = AbandonedThreadError if index in self._abandoned else StepTimeoutError
-            name = node_name(self.nodes[index])
-            error = kind(layer="group", seconds=self.timeout, address=self.address, node=name)
+            cut_off = self._cut_off.get(index)
+            abandoned = cut_off is not None and cut_off[0].abandoned
+            kind = AbandonedThreadError if abandoned else StepTimeoutError
+            place, name = self._address(index), node_name(self.nodes[index])
+            error = kind(layer="group", seconds=self.timeout, address=place, node=name)
             self.decider.add(index, success=False)
         result = self._lost(index, error)
+        result.rank = self._rank
         self._tell(result)
         return result
 
     def _lost(self, index: int, error: BaseException) -> NodeResult[Any]:
-        return NodeResult(
-            node=self.nodes[index],
-            context=None,
-            error=error,
-            attempts=0,
-            index=index,
-            rank=len(self.nodes),
-            address=self._address(index),
-            base=self.base,
+        holder, seconds = self._cut_off.get(index, (None, 0.0))
+        return lost_result(
+            self.base, self.nodes[index], index, self._address(index), error, holder, seconds
         )
 
     def _address(self, index: int) -> str:
-        outer = self.address or self.base.context.address
-        return branch_address(outer, index) if outer else str(index)
+        return branch_address(self.address, index) if self.address else str(index)
 
     def _others(self) -> list[str]:
         return [node_name(self.nodes[holder.index]) for holder in self._running.values()]

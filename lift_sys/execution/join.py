@@ -182,8 +182,19 @@ def _provenance(base: Base, endings: Sequence[Ending]) -> list[dict[str, Any]]:
     known = len(entries)
     for ending in endings:
         if ending.provenance is not base.provenance:
-            entries += ending.provenance.restore()[known:]
+            now = ending.provenance.restore()
+            # A branch may have made the list anew: new is what follows the part that is the same.
+            same = known if now[:known] == entries[:known] else _common(now, entries[:known])
+            entries += now[same:]
     return entries
+
+
+def _common(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """How many entries two lists begin with alike."""
+    pairs = zip(one, other, strict=False)
+    return next(
+        (at for at, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other))
+    )
 
 
 def joined_context(

@@ -30,15 +30,18 @@ LOGGER_NAME = "lift_sys.execution"
 _NAMED_NODES = 20
 
 
-def log_observer(logger: logging.Logger | None = None) -> Callable[[Event], None] | None:
+def log_observer(
+    logger: logging.Logger | None = None, *, level: int = logging.INFO
+) -> Callable[[Event], None] | None:
     """An observer that logs each event's sentences, or None if nobody would read them.
 
     Args:
-        logger: Where to; by default `lift_sys.execution`. It has to be enabled for INFO now:
-            a run whose log is off builds no events for it.
+        logger: Where to; by default `lift_sys.execution`.
+        level: What has to be logged now for it to listen. A run whose log is on for warnings only,
+            as logs are by default, builds no events for it; `Engine.warn` brings it those.
     """
     target = logging.getLogger(LOGGER_NAME) if logger is None else logger
-    if not target.isEnabledFor(logging.INFO):
+    if not target.isEnabledFor(level):
         return None
 
     def write(event: Event, /) -> None:
@@ -76,8 +79,8 @@ def describe(event: Event) -> Iterator[tuple[int, str]]:
             yield logging.DEBUG, f"{step} returned {event.successor} in {seconds(event.elapsed)}"
         case NodeFailed():
             last = "for good" if event.final else "and may be tried again"
-            yield (
-                logging.WARNING,
+            yield (  # who awaits the run, or reads its branches, is told of it anyway
+                logging.INFO,
                 f"{at_step(event.address, event.node)} failed in attempt {event.attempt} after "
                 f"{seconds(event.elapsed)}, {last}: {error_text(event.error)}",
             )
@@ -85,7 +88,7 @@ def describe(event: Event) -> Iterator[tuple[int, str]]:
             yield (
                 logging.WARNING,
                 f"{at_step(event.address, event.node)} is tried again in {seconds(event.delay)}, "
-                f"after attempt {event.attempt}",
+                f"after attempt {event.attempt}: {error_text(event.error)}",
             )
         case GroupStarted():
             yield from _group_started(event)

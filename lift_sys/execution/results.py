@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from lift_sys.execution.isolation import Base, Ending
+    from lift_sys.execution.slots import Holder
 
     StateT = TypeVar("StateT", bound=BaseModel)
 else:
@@ -152,6 +153,33 @@ class NodeResult(Generic[StateT]):
 
     def __setstate__(self, fields: list[tuple[str, Any]]) -> None:
         NodeResult.__init__(self, **dict(fields))
+
+
+def lost_result(
+    base: Base,
+    node: Any,
+    index: int,
+    address: str,
+    error: BaseException,
+    holder: Holder | None,
+    seconds: float,
+) -> NodeResult[Any]:
+    """The result of a branch that ended with `error` and left none.
+
+    `holder` is who ran it, for so many `seconds`; None if it was never started.
+    """
+    ctx = None if holder is None else holder.ctx  # None too if its task had no turn yet
+    return NodeResult(
+        node=node,
+        context=None,
+        error=error,
+        attempts=0 if ctx is None else ctx.attempt,
+        execution_time_ms=0.0 if ctx is None else seconds * 1000,
+        busy_ms=0.0 if holder is None else holder.busy * 1000,
+        address=address,
+        index=index,
+        base=base,
+    )
 
 
 class Labels(Sequence[str]):

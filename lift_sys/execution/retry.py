@@ -35,7 +35,7 @@ _LONGEST_CHAIN = 8
 
 def is_transient(policy: RetryPolicy, error: BaseException) -> bool:
     """Whether another attempt may succeed where `error` was raised."""
-    if isinstance(error, policy.give_up_on):
+    if any(isinstance(link, policy.give_up_on) for link in _chain(error)):
         return False
     for link in _chain(error):
         status = http_status(link)
@@ -107,13 +107,17 @@ def _from_headers(headers: Any) -> float | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """`error` and what it was raised from, outermost first."""
+    """`error` and what it was raised from (`raise ... from`), outermost first.
+
+    Not what was being handled when it was raised: that an error came up while another was dealt
+    with does not make it one of that kind.
+    """
     link: BaseException | None = error
     for _ in range(_LONGEST_CHAIN):
         if link is None:
             return
         yield link
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+        link = link.__cause__
 
 
 def _is_transport_error(error: BaseException) -> bool:

@@ -13,14 +13,18 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from heapq import heappop, heappush
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from lift_sys.core.context import RunContext
+    from lift_sys.execution.engine import Engine
 
 ResultT = TypeVar("ResultT")
 
 
 def start_order(nodes: Sequence[Any]) -> list[int]:
     """Indices of `nodes` in the order in which they ask for slots, the next one last."""
-    priorities = [getattr(node, "priority", 0) for node in nodes]
+    priorities = [getattr(type(node), "priority", 0) for node in nodes]
     order = list(range(len(priorities)))
     if any(priorities):
         order.sort(key=lambda index: -priorities[index])
@@ -111,8 +115,12 @@ class Holder:
     its slot away meanwhile. Tasks that the node started share its holder, so lending is counted.
 
     Attributes:
+        engine: What the steps of its run share.
         slots: Where its slot is from.
         holding: Whether it has one now.
+        ctx: The context that its nodes hand on; None until it has begun.
+        started: When it began, by the engine's clock.
+        busy: Seconds that its nodes ran, those of joined branches included.
         lent: How many of its node's tasks wait for their own executor.
         returning: How many of them are back, and wait for the slot.
         task: The task that the walk runs in.
@@ -125,20 +133,27 @@ class Holder:
     __slots__ = (
         "abandoned",
         "asked",
+        "busy",
+        "ctx",
+        "engine",
         "holding",
         "index",
         "lent",
         "outer",
         "returning",
         "slots",
+        "started",
         "task",
     )
 
-    def __init__(self, slots: Slots, *, holding: bool = False) -> None:
-        self.slots = slots
+    def __init__(self, engine: Engine, *, holding: bool = False) -> None:
+        self.engine = engine
+        self.slots = engine.slots
         self.holding = holding
         self.lent = self.returning = self.index = self.asked = 0
+        self.started = self.busy = 0.0
         self.abandoned = False
+        self.ctx: RunContext[Any] | None = None
         self.outer: Holder | None = None
         self.task: asyncio.Task[Any] | None = None
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import nullcontext
 from random import Random
 from typing import Any, NoReturn, TypeAlias
 
 from lift_sys.core.context import RunContext
 from lift_sys.core.events import NodeFailed, NodeFinished, NodeStarted, RetryScheduled
 from lift_sys.core.node import node_name
-from lift_sys.core.policies import RetryPolicy
+from lift_sys.core.policies import Isolation, RetryPolicy
 from lift_sys.core.successors import End, Fork
 from lift_sys.errors import (
     AbandonedThreadError,
     NodeError,
     SelfCancelledError,
+    SharedWriteError,
     StateValidationError,
     StepLimitError,
     StepTimeoutError,
@@ -32,6 +34,7 @@ from lift_sys.execution.contract import Contract, check
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.retry import delay_before, is_transient
 from lift_sys.execution.slots import Holder
+from lift_sys.execution.witness import watching
 from lift_sys.state.snapshot import Snapshot
 from lift_sys.state.writes import changed_paths
 
@@ -68,9 +71,13 @@ def step(
             contract.
         StepLimitError: The run has taken too many steps.
     """
-    engine.steps += 1
-    if engine.steps > engine.max_steps:
-        raise StepLimitError(address=ctx.address, node=node_name(node), max_steps=engine.max_steps)
+    counting: Engine | None = engine
+    while counting is not None:
+        counting.steps += 1
+        if counting.steps > counting.max_steps:
+            limit = counting.max_steps
+            raise StepLimitError(address=ctx.address, node=node_name(node), max_steps=limit)
+        counting = counting.outer
     if contract.is_quick and (holder.holding or engine.slots.take()):
         holder.holding = True
         return _attempt(engine, holder, node, ctx, before, contract)
@@ -85,25 +92,27 @@ async def _careful_step(
     before: Snapshot[Any],
     contract: Contract,
 ) -> Done:
-    """As `step`, where a slot has to be waited for, or attempts repeated, or all timed."""
+    """As `step`, where a slot has to be waited for, attempts repeated or timed, or all watched."""
     if not holder.holding:
         await engine.slots.acquire(priority=contract.priority)
         holder.holding = True
+    policy, limit = contract.retry, contract.timeouts.node
+    if policy is None:
+        work = _attempt(engine, holder, node, ctx, before, contract)
+    else:
+        work = _attempts(engine, holder, node, ctx, before, contract, policy)
+    watched = watching(node, ctx) if engine.isolation is Isolation.STRICT else nullcontext()
     try:
-        policy, limit = contract.retry, contract.timeouts.node
-        if policy is None:
-            work = _attempt(engine, holder, node, ctx, before, contract)
-        else:
-            work = _attempts(engine, holder, node, ctx, before, contract, policy)
-        if limit is None:
-            return await work
-        started = engine.time()
-        try:
-            return await within(limit, "node", node, ctx, work)
-        except StepTimeoutError as error:
-            if error.layer != "node":
-                raise
-            _fail(engine, node, ctx, error, engine.time() - started)
+        with watched:
+            if limit is None:
+                return await work
+            started = engine.time()
+            try:
+                return await within(limit, "node", node, ctx, work)
+            except StepTimeoutError as error:
+                if error.layer != "node":
+                    raise
+                _fail(engine, node, ctx, error, engine.time() - started)
     finally:
         holder.release()
 
@@ -124,6 +133,7 @@ async def _attempt(
     if heard:
         ctx._node = node_name(node)
         engine.tell(NodeStarted, ctx.address, ctx._node, attempt=ctx.attempt)
+    failure: Exception | None = None
     begun = engine.time()
     try:
         if limit is None and contract.is_async:
@@ -134,20 +144,21 @@ async def _attempt(
     except asyncio.CancelledError:
         if holder.was_cancelled():
             raise
-        failure: Exception = SelfCancelledError(address=ctx.address, node=node_name(node))
+        failure = SelfCancelledError(address=ctx.address, node=node_name(node))
     except Exception as error:
         failure = error
-    else:
-        seconds = engine.time() - begun
-        if heard:
-            _tell_finished(engine, ctx, before, after, successor, seconds)
-        return successor, after, ctx.attempt, seconds
     finally:
+        seconds = engine.time() - begun
+        holder.busy += seconds
         if final and holder.holding:
             holder.holding = False
             engine.slots.release()
+    if failure is None:
+        if heard:
+            _tell_finished(engine, ctx, before, after, successor, seconds)
+        return successor, after, ctx.attempt, seconds
     if final:
-        _fail(engine, node, ctx, failure, engine.time() - begun)
+        _fail(engine, node, ctx, failure, seconds)
     raise failure
 
 
@@ -180,6 +191,7 @@ async def _attempts(
         _tell_retry(engine, node, ctx, failure, engine.time() - begun, delay)
         del failure
         holder.release()  # others may run while this one waits
+        holder.busy += delay  # one at a time, it would have waited, too
         await asyncio.sleep(delay)
         await engine.slots.acquire(priority=contract.priority)
         holder.holding = True
@@ -191,7 +203,7 @@ def _delay(
     engine: Engine, policy: RetryPolicy, error: Exception, ctx: RunContext[Any]
 ) -> float | None:
     """Seconds until the next attempt, or None if there is none."""
-    if ctx.attempt >= policy.max_attempts:
+    if ctx.attempt >= policy.max_attempts or _ends_the_run(engine, error):
         return None
     if isinstance(error, AbandonedThreadError) or not is_transient(policy, error):
         return None
@@ -213,22 +225,32 @@ def _fail(
         error=error,
         final=True,
     )
-    if isinstance(error, _LOCATED):
+    if isinstance(error, _LOCATED) or _ends_the_run(engine, error):
         raise error
     raise NodeError(
         address=ctx.address, node=name, attempt=ctx.attempt, elapsed=elapsed, error=error
     ) from error
 
 
+def _ends_the_run(engine: Engine, error: BaseException) -> bool:
+    """Whether an error of a run inside the step is one of this whole run."""
+    if not isinstance(error, StepLimitError):
+        return isinstance(error, SharedWriteError)
+    each: Engine | None = engine
+    while each is not None:
+        if each.steps > each.max_steps:
+            return True
+        each = each.outer
+    return False  # a limit that the inner graph was given
+
+
 def _tell_retry(
     engine: Engine, node: Any, ctx: RunContext[Any], error: Exception, elapsed: float, delay: float
 ) -> None:
-    if engine.scope.publish is None:
-        return
     name = node_name(node)
     common = {"attempt": ctx.attempt, "error": error}
     engine.tell(NodeFailed, ctx.address, name, elapsed=elapsed, final=False, **common)
-    engine.tell(RetryScheduled, ctx.address, name, delay=delay, **common)
+    engine.warn(RetryScheduled, ctx.address, name, delay=delay, **common)
 
 
 def _tell_finished(

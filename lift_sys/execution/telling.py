@@ -40,10 +40,16 @@ def tell_branch(engine: Engine, result: NodeResult[Any], *, done: int, total: in
     )
 
 
+def tell_vote(engine: Engine, vote: Vote, *, address: str, node: str) -> None:
+    """Branches were counted; a winner without half of the votes is worth a warning."""
+    weak = 2 * len(vote.classes[0]) < vote.cast
+    tell = engine.warn if weak else engine.tell
+    tell(Voted, address, node, classes=vote.classes, share=vote.share, weak=weak)
+
+
 def tell_end(
     engine: Engine,
     results: Sequence[NodeResult[Any]],
-    vote: Vote | None,
     *,
     address: str,
     node: str,
@@ -51,15 +57,6 @@ def tell_end(
     elapsed: float,
 ) -> None:
     """All branches of the fork at `address` ended."""
-    if vote is not None:
-        engine.tell(
-            Voted,
-            address,
-            node,
-            classes=vote.classes,
-            share=vote.share,
-            weak=2 * len(vote.classes[0]) < vote.cast,
-        )
     engine.tell(
         GroupFinished,
         address,

@@ -14,20 +14,19 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lift_sys.core.address import inner_address
-from lift_sys.core.context import RunContext, RunScope, fresh_seed
+from lift_sys.core.context import RunContext
 from lift_sys.core.events import Event
 from lift_sys.core.node import AbstractBaseNode, node_name
 from lift_sys.core.ports import Clock, Observer
 from lift_sys.errors import GraphError, RunningLoopError
-from lift_sys.execution.bus import Buffer, Bus
+from lift_sys.execution.bus import Buffer
 from lift_sys.execution.closing import end_tasks
 from lift_sys.execution.contract import Contract
 from lift_sys.execution.executor import ParallelExecutor
-from lift_sys.execution.log import log_observer
 from lift_sys.execution.slots import current_holder
 from lift_sys.graph import drawing
 from lift_sys.graph.check import check_structure
-from lift_sys.graph.launch import launch
+from lift_sys.graph.launch import launch, prepare
 from lift_sys.graph.names import caller_names
 from lift_sys.graph.result import RunResult
 from lift_sys.graph.steps import StepByStep
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from lift_sys.execution.engine import Engine
     from lift_sys.graph.options import QuietRunOptions, RunOptions
 
     StateT = TypeVar("StateT", bound=BaseModel)
@@ -73,7 +73,7 @@ class Graph(Generic[StateT]):
         self.has_own_executor = executor is not None
         # What the engine needs to know of each node class, found once; by class, and the classes
         # are the structure's own.
-        self.contracts: dict[Any, Contract] = {}
+        self._contracts: dict[Any, Contract] = {}
         self.structure: Structure = read_structure(start, local_names=caller_names(1))
         self.check()
 
@@ -137,25 +137,22 @@ class Graph(Generic[StateT]):
             StepTimeoutError: A deadline passed.
             StepLimitError: It took more steps than the executor allows.
         """
-        observers = [observer for observer in (on_event, log_observer()) if observer is not None]
-        bus = Bus(observers)
-        scope = RunScope(
-            seed=_seed(seed),
-            clock=clock,
-            publish=bus.publish if observers else None,
-        )
-        context = RunContext(
+        context, bus = prepare(
             state,
+            deps=deps,
             execution_id=execution_id,
             user_id=user_id,
-            metadata=dict(metadata) if metadata else None,
-            deps=deps,
-            scope=scope,
+            metadata=metadata,
+            seed=seed,
+            clock=clock,
+            on_event=on_event,
         )
+        engine = self.executor.engine(context.scope, context.execution_id)
         try:
-            return await launch(self, start_node, context)
+            return await launch(self, start_node, context, engine=engine)
         finally:
-            await bus.close()
+            if bus is not None:
+                await bus.close()
 
     def run_sync(
         self,
@@ -169,9 +166,8 @@ class Graph(Generic[StateT]):
         Raises:
             RunningLoopError: An event loop is running already.
         """
-        if asyncio._get_running_loop() is not None:
+        if _loop_is_running():
             raise RunningLoopError(call="graph.run_sync(...)", instead="await graph.run(...)")
-        # Not inside an `except`: a run within one would change the context of what nodes raise.
         return asyncio.run(self.run(start_node, state=state, **options))
 
     @asynccontextmanager
@@ -192,23 +188,17 @@ class Graph(Generic[StateT]):
         Takes the arguments of `run`. Leaving the block early cancels the run.
         """
         steps: StepByStep[StateT] = StepByStep()
-        given: dict[str, Any] = {**options}
-        on_event = given.pop("on_event", None)
-        bus = Bus([on_event] if on_event else [])
-        scope = RunScope(
-            seed=_seed(given.pop("seed", None)),
-            clock=given.pop("clock", None),
-            publish=bus.publish if on_event else None,
-        )
-        context = RunContext(state, scope=scope, **given)
+        context, bus = prepare(state, **options)
+        engine = self.executor.engine(context.scope, context.execution_id)
         try:
-            steps.begin(launch(self, start_node, context, gate=steps.offer))
+            steps.begin(launch(self, start_node, context, engine=engine, gate=steps.offer))
             yield steps
         finally:
             try:
                 await steps.close()
             finally:
-                await bus.close()
+                if bus is not None:
+                    await bus.close()
 
     async def stream(
         self,
@@ -239,26 +229,50 @@ class Graph(Generic[StateT]):
     ) -> RunResult[StateT]:
         """Run as a part of the step that `outer` belongs to; `Subgraph` calls it.
 
-        Addresses, events, usage, seed and clock are the outer run's, and so are the slots unless
-        this graph was given an executor.
+        Addresses, events, usage, seed and clock are the outer run's, and so are slots and
+        policies unless this graph was given an executor. Its steps count for the outer run, and
+        what it does to metadata and provenance is the step's.
         """
+        holder = current_holder.get()
+        outer_engine = None if holder is None else holder.engine
+        if outer_engine is None or self.has_own_executor:
+            engine = self.executor.engine(outer.scope, outer.execution_id, outer=outer_engine)
+        else:
+            engine = outer_engine.inside()
         context = RunContext(
             state,
             execution_id=outer.execution_id,
             user_id=outer.user_id,
+            metadata=outer.metadata,
+            provenance=outer.provenance,
             deps=outer.deps,
             address=outer.address,
             scope=outer.scope,
         )
-        holder = current_holder.get()
-        slots = None if self.has_own_executor or holder is None else holder.slots
         prefix = inner_address(outer.address)
-        return await launch(self, start_node, context, slots=slots, prefix=prefix)
+        result = await launch(self, start_node, context, engine=engine, prefix=prefix)
+        outer.metadata = result.context.metadata
+        outer.provenance = result.context.provenance
+        return result
+
+    def contracts_for(self, engine: Engine) -> dict[Any, Contract]:
+        """Where contracts of this graph's nodes are kept; they depend on the engine's policies."""
+        own = self.executor
+        is_own = (
+            engine.retry is own.retry
+            and engine.timeouts is own.timeouts
+            and engine.isolation is own.isolation
+        )
+        return self._contracts if is_own else {}
 
 
 def _name_of(start: Any) -> str:
     return start.__name__ if isinstance(start, type) else node_name(start)
 
 
-def _seed(seed: int | None) -> int:
-    return fresh_seed() if seed is None else seed
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from lift_sys.core.address import declared_order
-from lift_sys.core.context import RunContext
+from lift_sys.core.context import RunContext, RunScope, fresh_seed
 from lift_sys.core.events import RunFinished, RunStarted
 from lift_sys.core.node import is_node
 from lift_sys.core.policies import Isolation
-from lift_sys.errors import AbandonedThreadError, GraphError, NotAModelError, StepTimeoutError
-from lift_sys.execution.join import Discarded
-from lift_sys.execution.slots import Slots, current_holder, while_lent
+from lift_sys.core.ports import Clock, Observer
+from lift_sys.core.successors import End, Stop
+from lift_sys.errors import (
+    AbandonedThreadError,
+    GraphError,
+    LiftError,
+    NotAModelError,
+    StepTimeoutError,
+)
+from lift_sys.execution.bus import Bus
+from lift_sys.execution.engine import Engine
+from lift_sys.execution.log import log_observer
+from lift_sys.execution.slots import current_holder, while_lent
 from lift_sys.graph.result import Blame, RunResult
 from lift_sys.graph.runner import Runner
 from lift_sys.graph.walk import Step, Stopped, Walk
@@ -27,8 +37,35 @@ if TYPE_CHECKING:
 StateT = TypeVar("StateT", bound=BaseModel)
 
 
-def _place(discarded: Discarded) -> list[tuple[bool, int]]:
-    return declared_order(discarded.label.partition(":")[0])
+def prepare(
+    state: StateT,
+    *,
+    deps: Any = None,
+    execution_id: str | None = None,
+    user_id: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    clock: Clock | None = None,
+    on_event: Observer | None = None,
+) -> tuple[RunContext[StateT], Bus | None]:
+    """The context of a run, and the bus to close after it if anybody listens."""
+    log = log_observer(level=logging.INFO if on_event is None else logging.WARNING)
+    observers = [observer for observer in (on_event, log) if observer is not None]
+    bus = Bus(observers) if observers else None
+    scope = RunScope(
+        seed=fresh_seed() if seed is None else seed,
+        clock=clock,
+        publish=None if bus is None else bus.publish,
+    )
+    context = RunContext(
+        state,
+        execution_id=execution_id,
+        user_id=user_id,
+        metadata=dict(metadata) if metadata else None,
+        deps=deps,
+        scope=scope,
+    )
+    return context, bus
 
 
 async def launch(
@@ -36,7 +73,7 @@ async def launch(
     start_node: Any,
     context: RunContext[StateT],
     *,
-    slots: Slots | None = None,
+    engine: Engine,
     prefix: str = "",
     gate: Callable[[Step], Awaitable[None]] | None = None,
 ) -> RunResult[StateT]:
@@ -46,62 +83,67 @@ async def launch(
         graph: What to run.
         start_node: Where to start; None is the graph's own start.
         context: State, names and services of the run.
-        slots: Another executor's slots, for a graph that runs inside a step of its.
-        prefix: Address that all steps' addresses begin with.
+        engine: What its steps share.
+        prefix: Address that all steps' addresses begin with, for a run inside a step.
         gate: Awaited after each step.
 
     Raises:
-        LiftError: As `Graph.run` says.
+        LiftError: As `Graph.run` says; it knows the run's usage.
     """
     _check_state(graph, context.state)
     node = _first_node(graph, start_node)
-    engine = graph.executor.engine(context.scope, context.execution_id, slots=slots)
-    runner = Runner(
-        engine,
-        graph.structure,
-        metadata_reducers=graph.executor.metadata_reducers,
-        contracts=graph.contracts,
-        gate=gate,
-    )
+    scope = context.scope
+    runner = Runner(engine, graph.structure, contracts=graph.contracts_for(engine), gate=gate)
     started = engine.time()
     if not prefix:
-        context.scope.begin(engine.time)
+        scope.begin(engine.time)
     snapshot: Snapshot[StateT] = Snapshot.take(context.state)
     lazy = engine.isolation is Isolation.LAZY
     context.state = snapshot.restore_lazily() if lazy else snapshot.restore()
     if context._metadata:
         context.metadata = Snapshot.take(context.metadata, name="metadata").restore()
-    walk = Walk(engine.slots, context, snapshot, prefix)
-    engine.tell(RunStarted, prefix, graph=graph.name, seed=context.scope.seed)
+    if context._provenance:
+        context.provenance = Snapshot.take(context.provenance, name="provenance").restore()
+    walk = Walk(engine, runner.record, snapshot, prefix)
+    walk.ctx = context
+    engine.tell(RunStarted, prefix, graph=graph.name, seed=scope.seed)
     failure: BaseException | None = None
     result: RunResult[StateT] | None = None
     try:
-        output, walk = await while_lent(engine.slots, _walked(graph, runner, walk, node))
+        output, last = await while_lent(engine.slots, _walked(runner, walk, node))
         elapsed = engine.time() - started
+        assert last.ctx is not None
         if lazy:
-            walk.ctx.state = walk.state.restore()
+            last.ctx.state = last.state.restore()
         result = RunResult(
-            state=walk.ctx.state,
-            output=output,
-            context=walk.ctx,
-            blame=walk.blame or Blame(),
-            usage=context.scope.ledger,
-            votes={at: runner.votes[at] for at in sorted(runner.votes, key=declared_order)},
-            discarded=tuple(sorted(runner.discarded, key=_place)),
+            state=last.ctx.state,
+            output=output.data,
+            context=last.ctx,
+            blame=last.blame or Blame(),
+            usage=scope.ledger,
+            votes=runner.record.votes_in_order(),
+            discarded=runner.record.discarded_in_order(),
             elapsed=elapsed,
             statistics=runner.statistics(walk, elapsed),
+            stopped=isinstance(output, Stop),
             execution_id=context.execution_id,
-            seed=context.scope.seed,
+            seed=scope.seed,
         )
     except BaseException as error:
         failure = error
+        if isinstance(error, LiftError):
+            error.usage = scope.ledger
         raise
     finally:
+        elapsed = engine.time() - started
+        if prefix:
+            _hand_up(walk, elapsed)
         engine.tell(
             RunFinished,
             prefix,
-            elapsed=engine.time() - started,
+            elapsed=elapsed,
             steps=engine.steps,
+            usage=scope.ledger,
             error=failure,
             result=result,
         )
@@ -109,20 +151,32 @@ async def launch(
     return result
 
 
-async def _walked(graph: Graph[Any], runner: Runner, walk: Walk, node: Any) -> tuple[Any, Walk]:
-    """Walk from `node`; return the output, and the walk that ended the run."""
+def _hand_up(walk: Walk, elapsed: float) -> None:
+    """Enter what a run inside a step has counted into the run that the step belongs to."""
+    outer = walk.outer
+    if outer is not None:  # what its steps took stands for the time that the step waits for them
+        outer.busy += walk.busy - elapsed
+    while outer is not None and not isinstance(outer, Walk):
+        outer = outer.outer
+    if outer is not None:
+        outer.record.add(walk.record)
+
+
+async def _walked(runner: Runner, walk: Walk, node: Any) -> tuple[End[Any], Walk]:
+    """Walk from `node`; return the `End` (or `Stop`), and the walk that ended the run."""
     walk.enter()
     try:
-        return await _within_deadline(graph, runner, walk, node), walk
+        return await _within_deadline(runner, walk, node), walk
     except Stopped as stop:
-        return stop.output, stop.walk
+        return stop.end, stop.walk
     finally:
         current_holder.set(walk.outer)
 
 
-async def _within_deadline(graph: Graph[Any], runner: Runner, walk: Walk, node: Any) -> Any:
-    seconds = runner.engine.timeouts.run
-    if seconds is None:
+async def _within_deadline(runner: Runner, walk: Walk, node: Any) -> End[Any]:
+    engine = runner.engine
+    seconds = engine.timeouts.run
+    if seconds is None or engine.is_lent:  # then the outer run's deadline is this one's, too
         return await runner.walk(walk, node)
     deadline = asyncio.timeout(seconds)
     try:

@@ -83,7 +83,7 @@ def _is_inside(path: str, outer: str) -> bool:
 class RunStatistics(TypedDict):
     """Counts and seconds of one run.
 
-    `sequential_seconds` is the sum of all steps' own time, and `estimated_speedup` that over the
+    Those of subgraphs are in them. `attempts` are those of steps that succeeded; `sequential_seconds` is the sum of all steps' own time, and `estimated_speedup` that over the
     time that the run took.
     """
 
@@ -112,6 +112,7 @@ class RunResult(Generic[StateT]):
         discarded: Writes of successful branches that another's context replaced.
         elapsed: Seconds that the run took.
         statistics: Counts and times.
+        stopped: Whether a `Stop` ended it.
         execution_id: The run.
         seed: What reproduces `ctx.random`: pass it to `run(seed=...)`.
     """
@@ -125,5 +126,6 @@ class RunResult(Generic[StateT]):
     discarded: tuple[Discarded, ...]
     elapsed: float
     statistics: RunStatistics
+    stopped: bool
     execution_id: str
     seed: int

@@ -8,7 +8,7 @@ reached it, and only a join waits for others.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -20,17 +20,17 @@ from lift_sys.core.strategies import AllSuccess, Strategy, as_strategy
 from lift_sys.core.successors import End, Fork, Stop
 from lift_sys.errors import LiftError, SharedWriteError, StepLimitError, at_step
 from lift_sys.execution.contract import Contract
-from lift_sys.execution.deciders import Vote, decider_for
+from lift_sys.execution.deciders import decider_for
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.group import Group
 from lift_sys.execution.isolation import Base, Ending
-from lift_sys.execution.join import Discarded, check_met, join, joined_context
+from lift_sys.execution.join import check_met, join, joined_context
 from lift_sys.execution.results import NodeResult
 from lift_sys.execution.step import step as run_step
+from lift_sys.graph.record import Record
 from lift_sys.graph.result import Blame, RunStatistics
 from lift_sys.graph.structure import Structure
 from lift_sys.graph.walk import Step, Stopped, Walk
-from lift_sys.state.reducers import Reducer
 from lift_sys.state.writes import changed_paths, changes
 
 #: What most branches return; shared, since there are so many.
@@ -48,32 +48,28 @@ class Runner:
         engine: Engine,
         structure: Structure,
         *,
-        metadata_reducers: Mapping[str, Reducer],
         contracts: dict[Any, Contract],
         gate: Callable[[Step], Awaitable[None]] | None = None,
     ) -> None:
         self.engine = engine
         self.structure = structure
-        self.metadata_reducers = metadata_reducers
         self.gate = gate
-        self.votes: dict[str, Vote] = {}
-        self.discarded: list[Discarded] = []
-        self.counts = {"forks": 0, "branches": 0, "failed": 0, "cancelled": 0}
-        self.attempts = 0
+        self.record = Record()
         self._contracts = contracts
 
-    async def walk(self, walk: Walk, node: Any) -> Any:
-        """Run `node` and what follows it, up to its `End`; return the data of that.
+    async def walk(self, walk: Walk, node: Any) -> End[Any]:
+        """Run `node` and what follows it, up to its `End`; return that.
 
         Raises:
             Stopped: A node returned `Stop`.
             LiftError: A step failed, or a join.
         """
         # Local names, and the address written out (core/address.py), because this is every step.
-        engine, contracts = self.engine, self._contracts
+        engine, contracts, record = self.engine, self._contracts, self.record
         prefix = "" if walk.prefix[-1:] == ">" else walk.prefix
         lead = f"{prefix}/" if prefix else walk.prefix
         assert walk.task is not None
+        assert walk.ctx is not None
         cancelling, asked = walk.task.cancelling, walk.asked
         step = 0
         branches: tuple[BranchResult, ...] = ()
@@ -84,11 +80,10 @@ class Runner:
             ctx.branches = branches
             ctx._random = None
             contract = contracts.get(type(node)) or self._contract(node)
-            successor, state, attempts, seconds = await run_step(
+            successor, state, attempts, _ = await run_step(
                 engine, walk, node, ctx, walk.state, contract
             )
-            walk.busy += seconds
-            self.attempts += attempts
+            record.attempts += attempts
             if state is not walk.state:
                 if walk.blame is None:
                     walk.blame = Blame()
@@ -111,8 +106,8 @@ class Runner:
                 successor = successor.then
             if isinstance(successor, End):
                 if isinstance(successor, Stop):
-                    raise Stopped(successor.data, walk)
-                return successor.data
+                    raise Stopped(successor, walk)
+                return successor
             node = successor
             step += 1
 
@@ -134,13 +129,14 @@ class Runner:
             return ()
         engine = self.engine
         strategy = _strategy_of(fork)
+        assert walk.ctx is not None
         base = Base.of(walk.ctx, walk.state)
         decider = decider_for(strategy, len(fork.nodes))
         blames: dict[int, Blame] = {}
 
         def run_branch(index: int) -> tuple[Walk, Coroutine[Any, Any, NodeResult[Any]]]:
             place = branch_address(address, index)
-            inner = Walk(engine.slots, base.context, base.state, place, holding=True)
+            inner = Walk(engine, self.record, base.state, place, holding=True)
             return inner, self._branch(inner, base, fork.nodes[index], index, blames)
 
         group = Group(
@@ -161,18 +157,14 @@ class Runner:
             walk.blame = walk.blame or Blame()
             walk.blame.take_over([stop.walk.blame or Blame()])
             stop.walk.blame = walk.blame
+            walk.busy += self.record.count(group.ended())
             raise
-        walk.busy += sum(result.busy_ms for result in results) / 1000
-        self.counts["forks"] += 1
-        self.counts["branches"] += len(results)
-        for result in results:
-            if result.error is not None:
-                self.counts["cancelled" if result.is_cancelled else "failed"] += 1
+        walk.busy += self.record.count(results)
         check_met(decider, results, f" at {at_step(address, node_name(node))}")
-        joined = join(base, results, decider, metadata_reducers=self.metadata_reducers)
+        joined = join(base, results, decider, metadata_reducers=engine.metadata_reducers)
         if joined.vote is not None:
-            self.votes[address] = joined.vote
-        self.discarded += joined.discarded
+            self.record.votes[address] = joined.vote
+        self.record.discarded += joined.discarded
         lazy = engine.isolation is Isolation.LAZY
         walk.ctx = joined_context(base, joined, results, lazy=lazy)
         walk.state = joined.state
@@ -197,12 +189,12 @@ class Runner:
         walk.inherit()
         # The branch's own copy is made here, when it runs: those that wait need none.
         walk.ctx = base.branch(self.engine.isolation, address=walk.prefix)
-        started = self.engine.time()
+        walk.started = self.engine.time()
         error: LiftError | None = None
-        output: Any = None
+        end: End[Any] | None = None
         ending: Ending | None = None
         try:
-            output = await self.walk(walk, node)
+            end = await self.walk(walk, node)
             ending = Ending.of(walk.ctx, base, walk.state)
             if walk.blame is not None:
                 if walk.blame.has_rewritten:
@@ -215,9 +207,9 @@ class Runner:
         return NodeResult(
             node=node,
             context=walk.ctx if error else None,
-            next_node=None if error else End(output) if output is not None else _ENDED,
+            next_node=None if end is None else _ENDED if end.data is None else end,
             error=error,
-            execution_time_ms=(self.engine.time() - started) * 1000,
+            execution_time_ms=(self.engine.time() - walk.started) * 1000,
             busy_ms=walk.busy * 1000,
             address=walk.prefix,
             attempts=walk.ctx.attempt,
@@ -228,13 +220,14 @@ class Runner:
 
     def statistics(self, walk: Walk, elapsed: float) -> RunStatistics:
         """Counts and times of a run whose own walk was `walk`."""
+        record = self.record
         return RunStatistics(
             steps=self.engine.steps,
-            attempts=self.attempts,
-            forks=self.counts["forks"],
-            branches=self.counts["branches"],
-            failed_branches=self.counts["failed"],
-            cancelled_branches=self.counts["cancelled"],
+            attempts=record.attempts,
+            forks=record.forks,
+            branches=record.branches,
+            failed_branches=record.failed,
+            cancelled_branches=record.cancelled,
             sequential_seconds=walk.busy,
             elapsed_seconds=elapsed,
             estimated_speedup=walk.busy / elapsed if elapsed > 0 else 1.0,

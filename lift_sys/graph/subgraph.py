@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import BaseNode
-from lift_sys.core.successors import End, NextNode
+from lift_sys.core.successors import End, NextNode, Stop
 from lift_sys.graph.graph import Graph
 from lift_sys.graph.result import RunResult
 
@@ -30,8 +30,9 @@ class Subgraph(BaseNode[StateT], Generic[StateT, InnerT]):
         leave: Takes the inner result into the outer state. It may return the successor; if it
             returns None, this walk ends with the inner run's output.
 
-    The steps inside have addresses below this step's (`3>0`), and events, usage, seed and clock
-    are the outer run's.
+    The steps inside have addresses below this step's (`3>0`); events, usage, seed, clock and limits
+    are the outer run's, and so are metadata and provenance. A `Stop` inside ends the outer run, too,
+    once `leave` has taken the inner result into the outer state.
     """
 
     def __init__(
@@ -49,4 +50,6 @@ class Subgraph(BaseNode[StateT], Generic[StateT, InnerT]):
         """Run the inner graph."""
         result = await self.graph.run_inside(ctx, self.enter(ctx.state))
         successor = self.leave(ctx.state, result)
+        if result.stopped:
+            return Stop(result.output)
         return End(result.output) if successor is None else successor

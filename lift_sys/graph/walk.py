@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lift_sys.core.context import RunContext
-from lift_sys.execution.slots import Holder, Slots
+from lift_sys.core.successors import Stop
+from lift_sys.execution.engine import Engine
+from lift_sys.execution.slots import Holder
+from lift_sys.graph.record import Record
 from lift_sys.graph.result import Blame
 from lift_sys.state.snapshot import Snapshot
 
@@ -34,9 +36,9 @@ class Stopped(BaseException):
     Not an `Exception`: on its way up nothing may take it for a failure.
     """
 
-    def __init__(self, output: Any, walk: Walk) -> None:
+    def __init__(self, end: Stop[Any], walk: Walk) -> None:
         super().__init__()
-        self.output = output
+        self.end = end
         self.walk = walk
 
 
@@ -44,31 +46,31 @@ class Walk(Holder):
     """One walk under way: the run's own, or a branch's. It holds the slot of its running node.
 
     Attributes:
-        ctx: The context that its nodes hand on.
+        record: What the run that it belongs to adds up.
         state: Snapshot of the context's state after the last step.
         prefix: Address that its steps' addresses begin with.
         blame: Who wrote what in it; None while nobody did.
-        busy: Seconds that its nodes ran, those of joined branches included.
     """
 
-    __slots__ = ("blame", "busy", "ctx", "prefix", "state")
+    __slots__ = ("blame", "prefix", "record", "state")
 
     def __init__(
         self,
-        slots: Slots,
-        ctx: RunContext[Any],
+        engine: Engine,
+        record: Record,
         state: Snapshot[Any],
         prefix: str,
         *,
         holding: bool = False,
     ) -> None:
-        self.slots = slots  # `Holder.__init__`, written out: there is one walk for each branch
+        self.engine = engine  # `Holder.__init__`, written out: there is one walk for each branch
+        self.slots = engine.slots
         self.holding = holding
         self.lent = self.returning = self.index = self.asked = 0
+        self.started = self.busy = 0.0
         self.abandoned = False
-        self.outer = self.task = None
-        self.ctx = ctx
+        self.ctx = self.outer = self.task = None
+        self.record = record
         self.state = state
         self.prefix = prefix
         self.blame: Blame | None = None
-        self.busy = 0.0

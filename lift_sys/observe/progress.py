@@ -67,7 +67,7 @@ class ProgressObserver:
         if isinstance(event, RunStarted) and self._live is None:
             self._open()
         if isinstance(event, (NodeFailed, Voted)):
-            self._print(event, logging.WARNING)
+            self._print(event, logging.INFO)
         # A subgraph may have a run of its own: only the outermost one, without address, ends it.
         if isinstance(event, RunFinished) and not event.address:
             self.close()

@@ -9,15 +9,21 @@ from execution.nodes import Board, Ctx, Split, Watch, Work, board, workers
 
 from lift_sys import (
     AllSuccess,
+    BaseNode,
     BestEffort,
     End,
     FirstSuccess,
     Fork,
+    Graph,
     Majority,
     MergeStrategy,
+    NextNode,
     ParallelExecutor,
     Race,
+    RetryPolicy,
+    Timeouts,
 )
+from lift_sys.core.usage import Usage
 from lift_sys.errors import (
     BranchRejectedError,
     EmptyGroupError,
@@ -25,6 +31,7 @@ from lift_sys.errors import (
     MergeError,
     NotAModelError,
     ParallelExecutionError,
+    UsageError,
 )
 from lift_sys.testing import context_for, virtual
 
@@ -215,3 +222,70 @@ def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]):
     """When the executor is made."""
     with pytest.raises(ValueError, match=r"must be ≥1|is not a valid Isolation"):
         ParallelExecutor[Board](**wrong)
+
+
+@virtual
+async def test_calls_inside_a_step_have_addresses_of_their_own():
+    """Two calls and the fork of one step: nothing is drawn, or accounted, twice."""
+    executor = ParallelExecutor[Board](4)
+    seen: list[tuple[str, float]] = []
+
+    def look(ctx: Ctx) -> None:
+        seen.append((ctx.address, ctx.random.random()))
+        ctx.add_usage(Usage(calls=1))
+
+    class Start(BaseNode[Board]):
+        retry = RetryPolicy(first_delay=0)
+
+        async def run(self, ctx: Ctx) -> NextNode[Board]:
+            for _ in range(2):
+                await executor.execute_parallel([Work("x", act=look), Work("y", act=look)], ctx)
+            if ctx.attempt == 1:
+                raise ConnectionError
+            return Fork([Work("z", act=look)], then=Work("last", act=look))
+
+    result = await Graph(Start(), executor=executor).run(state=Board(), deps=Watch(), seed=1)
+
+    calls = ["0~0.0", "0~0.1", "0~1.0", "0~1.1"]
+    assert [address for address, _ in seen] == [*calls, *calls, "0.0", "1"]
+    assert len({drawn for _, drawn in seen}) == 6
+    assert list(result.usage) == [*calls, "0.0", "1"]
+
+
+@pytest.mark.parametrize("name", ["retry", "timeouts", "priority", "writes"])
+@virtual
+async def test_what_belongs_to_the_class_is_refused_on_an_instance(name: str):
+    """It would be read off the first instance only; the error says where to write it."""
+    value = {
+        "retry": RetryPolicy(),
+        "timeouts": Timeouts(attempt=1),
+        "priority": 1,
+        "writes": ("notes", "trail"),
+    }[name]
+    node = Work("x")
+    setattr(node, name, value)
+    declared = type("Declared", (Work,), {name: value})
+
+    (result,) = await ParallelExecutor[Board]().execute_parallel([node], board())
+    with pytest.raises(UsageError, match=f"Work sets `{name}` on an instance"):
+        await Graph(node).run(state=Board(), deps=Watch())
+
+    assert isinstance(result.error, UsageError)
+    assert (await Graph(declared("x")).run(state=Board(), deps=Watch())).output == "x"
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+@virtual
+async def test_provenance_that_was_made_anew_is_joined_without_loss(kept: int):
+    """A branch may assign a list that keeps none, some or all of what was there."""
+
+    def anew(ctx: Ctx) -> None:
+        ctx.provenance = [*ctx.provenance[:kept], {"node": "new"}]
+
+    ctx = context_for(Board(), deps=Watch(), provenance=[{"node": "a"}, {"node": "b"}])
+    executor = ParallelExecutor[Board]()
+    results = await executor.execute_parallel([Work("x", act=anew), Work("y", act=anew)], ctx)
+
+    merged = executor.merge_states(results, MergeStrategy.ALL_SUCCESS)
+
+    assert [entry["node"] for entry in merged.provenance] == ["a", "b", "new", "new"]

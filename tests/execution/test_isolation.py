@@ -17,6 +17,7 @@ from lift_sys import (
     NextNode,
     ParallelExecutor,
     RunContext,
+    Subgraph,
 )
 from lift_sys.errors import ParallelExecutionError, SharedWriteError, UncopyableStateError
 from lift_sys.testing import context_for, virtual
@@ -152,7 +153,7 @@ async def test_strict_mode_reports_a_node_that_changed():
 
     assert caught.value.what == "Node Remembering"
     assert caught.value.paths == ("['seen']",)
-    assert caught.value.suspects == ("0.0:Remembering", "Work")
+    assert caught.value.suspects == ("0.0:Remembering",)
     with pytest.raises(SharedWriteError):
         await executor(Isolation.STRICT).execute_parallel([Remembering()], board())
 
@@ -187,6 +188,37 @@ async def test_strict_mode_is_content_with_nodes_that_behave():
     result = await run_fork([Work("a"), Work("b")], executor=executor(Isolation.STRICT))
 
     assert result.state.trail == ["a", "b"]
+
+
+class Counting(BaseNode[Board]):
+    """Changes itself, in an attribute that is in no `__dict__`."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def run(self, ctx: Ctx) -> End:
+        self.count += 1
+        return End()
+
+
+@pytest.mark.parametrize("node", [Remembering, Counting])
+@pytest.mark.parametrize("place", ["root", "second", "then", "subgraph"])
+@virtual
+async def test_strict_mode_watches_every_step(place: str, node: type[BaseNode[Board]]):
+    """The run's own walk, later steps of branches, the node after a join, a graph inside."""
+    copy = {"enter": lambda state: state, "leave": lambda state, result: None}
+    start = {
+        "root": node(),
+        "second": Split([Work("a", then=node()), Work("b")]),
+        "then": Split([Work("a")], then=node()),
+        "subgraph": Split([Subgraph(Graph(node()), **copy)], strategy=MergeStrategy.BEST_EFFORT),
+    }[place]
+
+    with pytest.raises(SharedWriteError, match=f"Node {node.__name__}"):
+        await Graph(start, executor=executor(Isolation.STRICT)).run(state=Board(), deps=Watch())
+    await Graph(start).run(state=Board(), deps=Watch())
 
 
 @virtual

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from execution.nodes import (
     Board,
+    Ctx,
     Split,
     Stubborn,
     Watch,
@@ -13,10 +14,13 @@ from execution.nodes import (
     board,
     no_other_tasks,
     run_fork,
+    workers,
 )
 
 from lift_sys import (
+    BaseNode,
     BestEffort,
+    End,
     Graph,
     MergeStrategy,
     ParallelExecutor,
@@ -174,13 +178,13 @@ async def test_a_deadline_after_the_decision_is_none():
 
 @virtual
 async def test_a_group_without_survivors_names_the_deadline():
-    """All branches were late: each is in the error, with the group's address."""
+    """All branches were late: each is in the error, with its own address."""
     with pytest.raises(ParallelExecutionError, match=r"^All parallel nodes failed") as caught:
         await run_fork([Work("0", 60), Work("1", 60)], strategy=BestEffort(), timeout=1)
 
     errors = [error for _, error in caught.value.failed_nodes]
     assert [type(error) for error in errors] == [StepTimeoutError, StepTimeoutError]
-    assert "The group timeout of 1 s passed at step 0 (Work)." in str(errors[0])
+    assert "The group timeout of 1 s passed at step 0.0 (Work)." in str(errors[0])
 
 
 @virtual
@@ -231,3 +235,44 @@ def test_a_deadline_is_a_positive_number(layer: str, seconds: float):
     """Zero would let nothing run."""
     with pytest.raises(ValueError, match=f"the {layer} timeout must be more than 0"):
         Timeouts(**{layer: seconds})
+
+
+class Branches(BaseNode[Board]):
+    """Ends with where, why and after how many seconds each branch ended."""
+
+    async def run(self, ctx: Ctx) -> End[list[tuple[str, BaseException | None, float]]]:
+        return End([(branch.address, branch.error, branch.elapsed) for branch in ctx.branches])
+
+
+@virtual
+async def test_who_was_cut_off_says_how_far_it_was():
+    """Attempts, seconds and place of branches that a deadline or a winner ended."""
+    policy = RetryPolicy(max_attempts=9, first_delay=1, factor=1, jitter=0)
+    again = type("Again", (Work,), {"retry": policy})
+    nodes = [again("0", 1, ConnectionError()), Work("1", then=Work("2", 60)), *workers(60, 60)]
+    forgiving = BestEffort(min_success=0)
+
+    late = await run_fork(nodes, max_concurrent=3, timeout=4.5, strategy=forgiving, then=Branches())
+    raced = await run_fork([Work("w", 4.5), *nodes], strategy=MergeStrategy.RACE)
+    executor = ParallelExecutor[Board](1, timeouts=Timeouts(group=3))
+    results = await executor.execute_parallel([Work("0", 60), Work("never")], board())
+    results += await executor.execute_parallel([again("1", 1, ConnectionError())], board())
+
+    assert [(address, seconds) for address, _, seconds in late.output] == [
+        ("0.0", 4.5),
+        ("0.1", 4.5),
+        ("0.2", 4.5),
+        ("0.3", 0),
+    ]
+    assert [str(error).partition(" passed ")[2] for _, error, _ in late.output] == [
+        "at step 0.0 (Again).",
+        "at step 0.1 (Work).",
+        "at step 0.2 (Work).",
+        "at step 0.3 (Work).",
+    ]
+    assert raced.statistics["sequential_seconds"] == 5 * 4.5
+    assert [(r.attempts, r.execution_time_ms, r.busy_ms) for r in results] == [
+        (1, 3000, 3000),
+        (0, 0, 0),
+        (2, 3000, 3000),
+    ]

@@ -9,6 +9,17 @@ from lift_sys import RetryPolicy
 from lift_sys.execution.retry import is_transient
 
 
+def raised_while(error: Exception, handled: Exception) -> Exception:
+    """`error` as it is when it came up while `handled` was dealt with."""
+    try:
+        try:
+            raise handled
+        except Exception:
+            raise error  # noqa: B904
+    except Exception as caught:
+        return caught
+
+
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 529])
 def test_a_passing_status_is_retried(status: int):
     """Whatever the class of the error is."""
@@ -52,12 +63,17 @@ def test_words_in_a_message_say_nothing(text: str):
         (raised_from(RuntimeError(), HttpError(429)), {}, True),
         (raised_from(ConnectionError(), HttpError(404)), {}, True),
         (raised_from(RuntimeError(), HttpError(404)), {}, False),
+        (raised_from(ConnectionError(), HttpError(503)), {"give_up_on": (HttpError,)}, False),
+        (raised_while(ValueError(), ConnectionError()), {}, False),
     ],
 )
 def test_errors_are_judged_by_type_and_status(
     error: BaseException, policy: dict[str, Any], expected: bool
 ):
-    """Their own first, then those of what caused them; `give_up_on` has the last word."""
+    """Their own first, then those of what caused them; `give_up_on` has the last word.
+
+    What was being handled when the error came up is not its cause.
+    """
     assert is_transient(RetryPolicy(**policy), error) is expected
 
 

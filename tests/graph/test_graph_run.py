@@ -1,15 +1,18 @@
 """Ways to run a graph: at once, step by step, as a stream of events, without a loop."""
 
 import asyncio
+import pickle
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from execution.nodes import Board, Ctx, Outputs, Split, Watch, Work, no_other_tasks, workers
 
 from lift_sys import Graph, MergeStrategy
+from lift_sys.core.events import Event, RunFinished
 from lift_sys.core.usage import Usage
-from lift_sys.errors import ParallelExecutionError, RunningLoopError
+from lift_sys.errors import LiftError, ParallelExecutionError, RunningLoopError
 from lift_sys.testing import EPOCH, VirtualClock, virtual
 
 
@@ -115,6 +118,28 @@ async def test_what_was_spent_stays_in_the_ledger():
 
 
 @virtual
+async def test_what_a_failed_run_has_spent_is_on_its_error():
+    """And in its last event, which tells of cancelled runs, too."""
+    events: list[Event] = []
+
+    def spend(ctx: Ctx) -> None:
+        ctx.add_usage(Usage(calls=1))
+
+    failing = Work("0", act=spend, then=Split([Work("1", then=ValueError("x"), act=spend)]))
+    with pytest.raises(LiftError) as caught:
+        await Graph(failing).run(state=Board(), deps=Watch(), on_event=events.append)
+    waiting = Graph(Work("0", act=spend, then=Work("1", 60)))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await waiting.run(state=Board(), deps=Watch(), on_event=events.append)
+
+    assert dict(caught.value.usage) == {"0": Usage(calls=1), "1.0": Usage(calls=1)}
+    assert pickle.loads(pickle.dumps(caught.value)).usage == caught.value.usage
+    spent = [event.usage.total.calls for event in events if isinstance(event, RunFinished)]
+    assert spent == [2, 1]
+
+
+@virtual
 async def test_statistics_of_a_run():
     """Steps, branches and the seconds that parallel work has saved."""
     nodes = [Work("0", 2), Work("1", 3), Work("2", 1, ValueError()), Work("3", 60)]
@@ -130,9 +155,9 @@ async def test_statistics_of_a_run():
         "branches": 3,
         "failed_branches": 1,
         "cancelled_branches": 0,
-        "sequential_seconds": 5,
+        "sequential_seconds": 6,
         "elapsed_seconds": 3,
-        "estimated_speedup": pytest.approx(5 / 3),
+        "estimated_speedup": 2,
     }
 
 
@@ -194,3 +219,20 @@ async def test_steps_of_branches_come_one_at_a_time():
 
     assert addresses == ["0", "0.1", "0.0"]
     assert no_other_tasks()
+
+
+@virtual
+async def test_steps_are_logged_and_misspelt_options_refused(caplog: pytest.LogCaptureFixture):
+    """`iter` takes what `run` takes, and does with it what `run` does."""
+    metadata = MappingProxyType({"x": 1})
+
+    with caplog.at_level("DEBUG", logger="lift_sys.execution"):
+        async with Graph(Work("a")).iter(state=Board(), deps=Watch(), metadata=metadata) as steps:
+            async for _ in steps:
+                pass
+
+    assert steps.result.context.metadata == {"x": 1}
+    assert "run finished" in caplog.text
+    with pytest.raises(TypeError, match="provenance"):
+        async with Graph(Work("a")).iter(state=Board(), provenance=[]):  # type: ignore[call-arg]
+            pass

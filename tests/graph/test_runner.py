@@ -107,6 +107,20 @@ async def test_stop_ends_the_run_from_inside_nested_forks():
 
 
 @virtual
+async def test_what_a_stop_cut_off_is_counted():
+    """Branches, and the seconds that all of them worked."""
+    failing = Work("failing", 0.5, ValueError())
+    nodes = [Work("stopping", 1, Stop()), Work("sibling", 60), failing]
+    start = Work("start", 2, then=Split(nodes, strategy=MergeStrategy.BEST_EFFORT))
+
+    statistics = (await run(start)).statistics
+
+    assert (statistics["forks"], statistics["branches"]) == (1, 3)
+    assert (statistics["failed_branches"], statistics["cancelled_branches"]) == (1, 1)
+    assert statistics["sequential_seconds"] == 2 + 1 + 1 + 0.5
+
+
+@virtual
 async def test_stop_may_follow_a_join():
     """`then=Stop(...)` ends the run with the joined state."""
     result = await run(Split([Split([Work("a")], then=Stop("done")), Work("b", 60)]))

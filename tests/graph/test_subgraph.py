@@ -20,6 +20,7 @@ from lift_sys import (
     BaseNode,
     End,
     Graph,
+    Majority,
     MergeStrategy,
     ParallelExecutor,
     RetryPolicy,
@@ -163,13 +164,93 @@ async def test_a_subgraph_can_be_retried_and_timed():
 
 
 @virtual
-async def test_stop_inside_ends_the_inner_run():
-    """The outer one goes on behind the Subgraph."""
-    inner = Graph(Split([Work("a", 1, Stop("inner")), Work("b", 60)]))
+async def test_stop_inside_ends_the_outer_run():
+    """From anywhere: `leave` takes the inner state in, what follows is not run, siblings end."""
+    watch = Watch()
+    inner = Graph(Split([Work("a", 1, Stop("found")), Work("b", 60)]))
 
-    result = await run_fork([boards(inner), Work("c", 2)])
+    result = await run_fork([boards(inner, then=Work("never")), Work("c", 60)], watch=watch)
 
-    assert result.output == ["inner", "c"]
+    assert (result.output, result.stopped, result.elapsed) == ("found", True, 1)
+    assert result.state.notes == {"a": "0.0>0.0"}
+    assert "never" not in watch.started
+    assert watch.how("b") == watch.how("c") == "cancelled"
+
+
+@virtual
+async def test_what_happens_inside_is_in_the_outer_result():
+    """Votes, discarded writes, counts, attempts and seconds; also where a branch is a fork."""
+    voters = [Work(str(index), 1, label=label) for index, label in enumerate("aba")]
+    inner = Graph(Split(voters, strategy=Majority(key="label")))
+
+    result = await run_fork([boards(inner), Work("x", 1)])
+
+    assert {at: vote.classes for at, vote in result.votes.items()} == {"0.0>0": ((0, 2), (1,))}
+    assert [each.label for each in result.discarded] == ["0.0>0.1:Work", "0.0>0.2:Work"]
+    statistics = result.statistics
+    assert (statistics["steps"], statistics["attempts"]) == (8, 8)
+    assert (statistics["forks"], statistics["branches"]) == (2, 5)
+    assert (statistics["sequential_seconds"], statistics["estimated_speedup"]) == (4, 4)
+
+
+@virtual
+async def test_metadata_and_provenance_go_in_and_come_out():
+    """The inner nodes see what was there, and what they add is kept, once."""
+
+    def note(ctx: Ctx) -> None:
+        ctx.metadata[ctx.address] = len(ctx.provenance)
+        ctx.add_provenance("Work", "none")
+
+    inner = Graph(Work("b", act=note))
+    graph = Graph(Work("a", act=note, then=boards(inner, then=Work("c", act=note))))
+
+    context = (await graph.run(state=Board(), deps=Watch())).context
+
+    assert context.metadata == {"0": 0, "1>0": 1, "2": 2}
+    assert [entry["address"] for entry in context.provenance] == ["0", "1>0", "2"]
+
+
+@virtual
+async def test_steps_inside_count_for_the_limit():
+    """An endless chain of runs inside is stopped, and the limit is the whole run's failure."""
+
+    class Again(Subgraph[Board, Board]):
+        pass
+
+    again: Any = None
+
+    def leave(state: Board, result: RunResult[Board]) -> Any:
+        return again
+
+    again = Again(Graph(Work("in")), enter=lambda state: state, leave=leave)
+
+    for inner in (again, boards(Graph(again))):
+        with pytest.raises(StepLimitError):
+            await run_fork(
+                [inner, Work("x")],
+                strategy=MergeStrategy.BEST_EFFORT,
+                executor=ParallelExecutor(max_steps=50),
+            )
+
+
+@virtual
+async def test_policies_of_the_outer_executor_hold_inside():
+    """Retries, for one, unless the inner graph was given an executor."""
+    policy = RetryPolicy(first_delay=1, jitter=0)
+    calls: list[int] = []
+
+    def flaky(ctx: Ctx) -> None:
+        calls.append(ctx.attempt)
+        if len(calls) < 2:
+            raise ConnectionError
+
+    inner = Graph(Work("a", act=flaky))
+    await Graph(boards(inner), executor=ParallelExecutor(retry=policy)).run(
+        state=Board(), deps=Watch()
+    )
+    alone = await inner.run(state=Board(), deps=Watch())
+
+    assert (calls, alone.output) == ([1, 2, 1], "a")
 
 
 @virtual

@@ -91,14 +91,26 @@ def test_debug_tells_of_contexts(caplog):
     assert "merging 2 isolated contexts by BestEffort at 0" in lines
 
 
-def test_failures_and_retries_are_warnings(caplog):
+def test_failures_are_told_and_retries_are_warnings(caplog):
     """Each failed attempt, with its error, and the wait before the next."""
-    logged(caplog, Graph(Group), logging.INFO)
+    lines = logged(caplog, Graph(Group), logging.INFO)
 
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert any("for good: ConnectionError: line is dead" in text for text in warnings)
-    assert any("may be tried again: ConnectionError: line is busy" in text for text in warnings)
-    assert any("is tried again in 2 s" in text for text in warnings)
+    assert any("for good: ConnectionError: line is dead" in text for text in lines)
+    assert any("may be tried again: ConnectionError: line is busy" in text for text in lines)
+    assert [text for text in warnings if "is tried again in 2 s" in text] == warnings
+    assert "ConnectionError: line is busy" in warnings[0]
+
+
+@pytest.mark.parametrize("listener", [None, [].append], ids=["nobody", "a listener"])
+@pytest.mark.parametrize(("graph", "text"), [("Group", "is tried again"), ("Split", "weak")])
+def test_warnings_are_logged_by_default(caplog, graph, text, listener):
+    """With logs as Python sets them up: a retry and a weak vote are seen once, and no more."""
+    run_virtual(Graph(globals()[graph]).run(state=State(), on_event=listener))
+
+    (record,) = [record for record in caplog.records if record.name == LOGGER_NAME]
+    assert text in record.getMessage()
+    assert record.levelname == "WARNING"
 
 
 def test_weak_plurality_is_a_warning(caplog):
