@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -91,6 +90,15 @@ def fresh_seed() -> int:
     return int.from_bytes(os.urandom(8)) >> 1
 
 
+def fresh_execution_id() -> str:
+    """Draw a uuid4 (RFC 9562, section 5.4), in a third of the time that the `uuid` module takes."""
+    bits = bytearray(os.urandom(16))
+    bits[6] = bits[6] & 0x0F | 0x40  # version 4
+    bits[8] = bits[8] & 0x3F | 0x80  # the RFC's variant
+    text = bits.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
 class RunContext(Generic[StateT_co]):
     """State and surroundings of a node.
 
@@ -137,7 +145,7 @@ class RunContext(Generic[StateT_co]):
         scope: RunScope | None = None,
     ) -> None:
         self.state = state
-        self.execution_id = str(uuid.uuid4()) if execution_id is None else execution_id
+        self.execution_id = fresh_execution_id() if execution_id is None else execution_id
         self.user_id = user_id
         self._metadata = metadata
         self._provenance = provenance
@@ -166,7 +174,7 @@ class RunContext(Generic[StateT_co]):
         other.branches = ()
         other._metadata = other._provenance = other._random = other._calls = None
         other._node = ""
-        other._scope = self.scope
+        other._scope = self._scope or self.scope
         return other
 
     # Most branches touch neither, so they are made when somebody asks: ten thousand contexts are

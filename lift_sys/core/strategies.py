@@ -131,12 +131,12 @@ class Majority:
 
 Strategy: TypeAlias = FirstSuccess | Race | AllSuccess | BestEffort | Majority
 
-_DEFAULTS: dict[MergeStrategy, Callable[[], Strategy]] = {
-    MergeStrategy.FIRST_SUCCESS: FirstSuccess,
-    MergeStrategy.RACE: Race,
-    MergeStrategy.ALL_SUCCESS: AllSuccess,
-    MergeStrategy.BEST_EFFORT: BestEffort,
-    MergeStrategy.MAJORITY: Majority,
+_DEFAULTS: dict[MergeStrategy, Strategy] = {
+    MergeStrategy.FIRST_SUCCESS: FirstSuccess(),
+    MergeStrategy.RACE: Race(),
+    MergeStrategy.ALL_SUCCESS: AllSuccess(),
+    MergeStrategy.BEST_EFFORT: BestEffort(),
+    MergeStrategy.MAJORITY: Majority(),
 }
 
 
@@ -147,7 +147,7 @@ def as_strategy(strategy: MergeStrategy | Strategy) -> Strategy:
         TypeError: It is neither a member of `MergeStrategy` nor a strategy object.
     """
     if isinstance(strategy, MergeStrategy):
-        return _DEFAULTS[strategy]()
+        return _DEFAULTS[strategy]
     if isinstance(strategy, Strategy):
         return strategy
     raise TypeError(

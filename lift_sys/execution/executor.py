@@ -7,28 +7,26 @@ several event loops and threads: what belongs to a loop is kept by loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from lift_sys.core.address import branch_address
 from lift_sys.core.context import RunContext, RunScope
 from lift_sys.core.node import AbstractBaseNode, is_node
 from lift_sys.core.policies import Isolation, RetryPolicy, Timeouts
 from lift_sys.core.strategies import MergeStrategy, Strategy, as_strategy
-from lift_sys.errors import EmptyGroupError, MergeError, NodeError, StrategyNotMetError
+from lift_sys.errors import EmptyGroupError, MergeError, StrategyNotMetError
 from lift_sys.execution.closing import end_tasks
-from lift_sys.execution.contract import Contract
 from lift_sys.execution.deciders import Decider, decider_for
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.group import Group
-from lift_sys.execution.isolation import Base, Ending
+from lift_sys.execution.isolation import Base
 from lift_sys.execution.join import check_met, is_accepted, join, joined_context, vote_of
 from lift_sys.execution.log import log_observer
 from lift_sys.execution.pool import DaemonPool
 from lift_sys.execution.results import NodeResult, Statistics, statistics_of
+from lift_sys.execution.single import SingleNodes
 from lift_sys.execution.slots import Holder, Slots, while_lent
-from lift_sys.execution.step import step
 from lift_sys.state.reducers import Reducer
 
 if TYPE_CHECKING:
@@ -218,7 +216,7 @@ class ParallelExecutor(Generic[ServedT_contra]):
 
     def _call(
         self, nodes: Sequence[Any], ctx: RunContext[StateT], decider: Decider, **options: Any
-    ) -> Group:
+    ) -> Group[Holder]:
         if not nodes:
             raise EmptyGroupError(call="execute_parallel")
         for node in nodes:
@@ -229,12 +227,9 @@ class ParallelExecutor(Generic[ServedT_contra]):
         base = Base.of(ctx)
         place = ctx._next_call()
 
-        def run_branch(index: int) -> tuple[Holder, Coroutine[Any, Any, NodeResult[Any]]]:
-            holder = Holder(engine, holding=True)
-            return holder, _run_once(engine, base, place, holder, nodes[index], index)
-
+        branches = SingleNodes(engine, base, nodes, place)
         options |= {"address": place, "timeout": self.timeouts.group}
-        return Group(engine, base, nodes, run_branch, decider, None, **options)
+        return Group(engine, base, nodes, branches, decider, None, **options)
 
 
 def _audible(scope: RunScope) -> RunScope:
@@ -242,44 +237,3 @@ def _audible(scope: RunScope) -> RunScope:
     if scope.publish is not None or (observer := log_observer()) is None:
         return scope
     return RunScope(seed=scope.seed, clock=scope.clock, ledger=scope.ledger, publish=observer)
-
-
-async def _run_once(
-    engine: Engine, base: Base, place: str, holder: Holder, node: Any, index: int
-) -> NodeResult[Any]:
-    holder.inherit()
-    address = branch_address(place, index) if place else str(index)
-    context = base.branch(engine.isolation, address=address, scope=engine.scope)
-    holder.ctx = context
-    holder.started = engine.time()
-    common: dict[str, Any] = {
-        "node": node,
-        "context": context,
-        "address": address,
-        "index": index,
-        "base": base,
-    }
-    try:
-        successor, state, attempts, seconds = await step(
-            engine, holder, node, context, base.state, Contract.of(node, engine)
-        )
-        ending = Ending.of(context, base, state)
-    except Exception as error:
-        cause = error.error if isinstance(error, NodeError) else error
-        return NodeResult(
-            error=cause,
-            execution_time_ms=(engine.time() - holder.started) * 1000,
-            busy_ms=holder.busy * 1000,
-            attempts=context.attempt,
-            **common,
-        )
-    if engine.isolation is Isolation.LAZY:
-        common["context"] = None  # made of the ending: a state of the model's own type
-    return NodeResult(
-        next_node=successor,
-        execution_time_ms=seconds * 1000,
-        busy_ms=holder.busy * 1000,
-        attempts=attempts,
-        ending=ending,
-        **common,
-    )

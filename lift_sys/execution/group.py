@@ -9,29 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Generic
 
 from lift_sys.core.address import branch_address
 from lift_sys.core.node import node_name
 from lift_sys.core.policies import Isolation
 from lift_sys.core.strategies import Majority, Strategy
 from lift_sys.errors import AbandonedThreadError, SelfCancelledError, StepTimeoutError
+from lift_sys.execution.branches import Branches, HolderT
 from lift_sys.execution.deciders import Decider
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.isolation import Base
 from lift_sys.execution.join import is_accepted, vote_of
 from lift_sys.execution.results import NodeResult, lost_result
-from lift_sys.execution.slots import Holder, Ticket, start_order
+from lift_sys.execution.slots import Ticket, start_order
 from lift_sys.execution.telling import tell_branch, tell_end, tell_start, tell_vote
 from lift_sys.execution.witness import Witness
 
-#: Makes the holder of one branch, which has a slot already, and the coroutine that runs it and says
-#: how it ended. It raises only what concerns the whole run: `Stop`, a limit, a bug of ours.
-RunBranch = Callable[[int], tuple[Holder, Coroutine[Any, Any, NodeResult[Any]]]]
 
-
-class Group:
+class Group(Generic[HolderT]):
     """One call's worth of parallel branches."""
 
     def __init__(
@@ -39,7 +36,7 @@ class Group:
         engine: Engine,
         base: Base,
         nodes: Sequence[Any],
-        run_branch: RunBranch,
+        branches: Branches[HolderT],
         decider: Decider,
         strategy: Strategy | None,
         *,
@@ -55,7 +52,7 @@ class Group:
             engine: Slots and policies.
             base: What the branches start from.
             nodes: First node of each branch, in declared order.
-            run_branch: Runs the branch of an index.
+            branches: Runs them.
             decider: Is told how branches end.
             strategy: Whose `accept` and `key` are asked; None takes every result.
             address: The step that forked.
@@ -67,7 +64,7 @@ class Group:
         self.engine = engine
         self.base = base
         self.nodes = nodes
-        self.run_branch = run_branch
+        self.branches = branches
         self.decider = decider
         self.strategy = strategy
         self.address = address
@@ -76,7 +73,7 @@ class Group:
         self.timeout = timeout
         self.finished = finished
         self.results: list[NodeResult[Any] | None] = [None] * len(nodes)
-        self._running: dict[asyncio.Task[NodeResult[Any]], Holder] = {}
+        self._running: dict[asyncio.Task[Any], HolderT] = {}
         self._waiting = start_order(nodes)
         self._ticket: Ticket | None = None
         self._done: asyncio.Future[None] = engine.loop.create_future()
@@ -85,8 +82,8 @@ class Group:
         self._context = contextvars.copy_context()
         self._closed = False
         self._expired = False
-        # Branches that ended without a result, and how many seconds they had.
-        self._cut_off: dict[int, tuple[Holder, float]] = {}
+        # Who ran the branches that ended without a result.
+        self._cut_off: dict[int, HolderT] = {}
         self._rank = 0
         self._witness: Witness | None = None
         # Most strategies ask nothing of a single result.
@@ -115,7 +112,9 @@ class Group:
         finally:
             if expiry is not None:
                 expiry.cancel()
-            await self._close()
+            self._shut()
+            if self._running:
+                await self._close()
         results = self.ended()
         if self._fatal is not None:
             raise self._fatal
@@ -137,9 +136,8 @@ class Group:
         """How all branches ended, in declared order, also where something fatal ended the group."""
         results = []
         for index, result in enumerate(self.results):
-            if result is None:
-                result = self.results[index] = self._unfinished(index)
-            results.append(result)
+            results.append(self._unfinished(index) if result is None else result)
+        self.results[:] = results
         return results
 
     def _start_some(self) -> None:
@@ -163,7 +161,7 @@ class Group:
 
     def _start(self, index: int) -> None:
         try:
-            holder, branch = self.run_branch(index)
+            holder, branch = self.branches.start(index)
         except BaseException as error:  # its state could not be copied
             self._fatal = self._fatal or error
             self._shut()
@@ -175,29 +173,35 @@ class Group:
         self._running[task] = holder
         task.add_done_callback(self._ended, context=context)
 
-    def _ended(self, task: asyncio.Task[NodeResult[Any]]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         holder = self._running.pop(task)
         holder.release()  # a task that was cancelled before it began still has its slot
+        index = holder.index
         try:
-            result = task.result()
-        except asyncio.CancelledError:
-            self._cut_off[holder.index] = holder, self.engine.time() - holder.started
-            if not self._closed:  # nobody asked for that: its node cancelled its own task
-                place, name = self._address(holder.index), node_name(self.nodes[holder.index])
-                error = SelfCancelledError(address=place, node=name)
-                self._note(holder.index, self._lost(holder.index, error))
+            if task.cancelled():
+                self._cut(holder)
+                if not self._closed:  # nobody asked for that: its node cancelled its own task
+                    place, name = self._address(index), node_name(self.nodes[index])
+                    error = SelfCancelledError(address=place, node=name)
+                    self._note(index, self._lost(index, error))
+            elif (raised := task.exception()) is not None:
+                self._note(index, self.branches.conclude(holder, None, raised))
+            else:
+                self._note(index, self.branches.conclude(holder, task.result(), None))
         except BaseException as fatal:
-            self._cut_off[holder.index] = holder, self.engine.time() - holder.started
-            self.results[holder.index] = self._lost(holder.index, fatal)
+            self._cut(holder)
+            self.results[index] = self._lost(index, fatal)
             self._fatal = self._fatal or fatal
             self._shut()
-        else:
-            self._note(holder.index, result)
         holder.task = None  # or task and holder would refer to each other
         if self._waiting and not self._closed:
             self._start_some()
         if not self._running and (self._closed or not self._waiting) and not self._done.done():
             self._done.set_result(None)
+
+    def _cut(self, holder: HolderT) -> None:
+        holder.ended = self.engine.time()
+        self._cut_off[holder.index] = holder
 
     def _note(self, index: int, result: NodeResult[Any]) -> None:
         """Take down how a branch ended, and whether that decides the group."""
@@ -254,8 +258,7 @@ class Group:
             self._shut()
 
     async def _close(self) -> None:
-        """Cancel what still runs, and wait for it however often this is cancelled itself."""
-        self._shut()
+        """Wait for what was cancelled, however often this is cancelled itself."""
         cancelled = False
         while self._running:
             try:
@@ -273,7 +276,7 @@ class Group:
         if self._expired:
             assert self.timeout is not None
             cut_off = self._cut_off.get(index)
-            abandoned = cut_off is not None and cut_off[0].abandoned
+            abandoned = cut_off is not None and cut_off.abandoned
             kind = AbandonedThreadError if abandoned else StepTimeoutError
             place, name = self._address(index), node_name(self.nodes[index])
             error = kind(layer="group", seconds=self.timeout, address=place, node=name)
@@ -284,10 +287,8 @@ class Group:
         return result
 
     def _lost(self, index: int, error: BaseException) -> NodeResult[Any]:
-        holder, seconds = self._cut_off.get(index, (None, 0.0))
-        return lost_result(
-            self.base, self.nodes[index], index, self._address(index), error, holder, seconds
-        )
+        holder = self._cut_off.get(index)
+        return lost_result(self.base, self.nodes[index], index, self._address(index), error, holder)
 
     def _address(self, index: int) -> str:
         return branch_address(self.address, index) if self.address else str(index)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -19,8 +18,7 @@ def _no_notes() -> tuple[Snapshot[dict[str, Any]], Snapshot[list[dict[str, Any]]
     return Snapshot.take({}), Snapshot.take([])
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(NamedTuple):
     """What all branches of a group start from; nobody can change it.
 
     Attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lift_sys.core.context import RunContext
 from lift_sys.core.strategies import Majority, Strategy
@@ -37,8 +37,7 @@ class Discarded:
     writes: WriteSet
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(NamedTuple):
     """What a join gives.
 
     Attributes:
@@ -153,16 +152,14 @@ def join(
         )
     endings = [_ending(results[index]) for index in successes]
     labels = Labels([results[index] for index in successes])
+    state, metadata, provenance = zip(*endings, strict=True) if endings else ((), (), ())
+    reducers = metadata_reducers
     return Joined(
-        merge(base.state, [ending.state for ending in endings], labels=labels),
-        merge(
-            base.metadata,
-            [ending.metadata for ending in endings],
-            labels=labels,
-            name="metadata",
-            reducers=metadata_reducers,
-        ),
-        _provenance(base, endings),
+        base.state if _same(state, base.state) else merge(base.state, state, labels=labels),
+        base.metadata
+        if _same(metadata, base.metadata)
+        else merge(base.metadata, metadata, labels=labels, name="metadata", reducers=reducers),
+        _provenance(base, provenance),
         tuple(successes),
         decider.vote,
         (),
@@ -174,15 +171,22 @@ def _ending(result: NodeResult[Any]) -> Ending:
     return result._ending
 
 
-def _provenance(base: Base, endings: Sequence[Ending]) -> list[dict[str, Any]]:
+def _same(ended: tuple[Snapshot[Any], ...], base: Snapshot[Any]) -> bool:
+    """Whether no branch changed anything: most change no metadata, and some not even the state."""
+    return ended.count(base) == len(ended)
+
+
+def _provenance(
+    base: Base, ended: tuple[Snapshot[list[dict[str, Any]]], ...]
+) -> list[dict[str, Any]]:
     """The base's entries once, then what each branch added, in declared order."""
-    if all(ending.provenance is base.provenance for ending in endings):
+    if _same(ended, base.provenance):
         return base.provenance.restore() if base.has_notes[1] else []
     entries = base.provenance.restore()
     known = len(entries)
-    for ending in endings:
-        if ending.provenance is not base.provenance:
-            now = ending.provenance.restore()
+    for snapshot in ended:
+        if snapshot is not base.provenance:
+            now = snapshot.restore()
             # A branch may have made the list anew: new is what follows the part that is the same.
             same = known if now[:known] == entries[:known] else _common(now, entries[:known])
             entries += now[same:]

@@ -162,19 +162,18 @@ def lost_result(
     address: str,
     error: BaseException,
     holder: Holder | None,
-    seconds: float,
 ) -> NodeResult[Any]:
     """The result of a branch that ended with `error` and left none.
 
-    `holder` is who ran it, for so many `seconds`; None if it was never started.
+    `holder` is who ran it; None if it was never started.
     """
-    ctx = None if holder is None else holder.ctx  # None too if its task had no turn yet
+    ctx = None if holder is None or holder.started is None else holder.ctx
     return NodeResult(
         node=node,
         context=None,
         error=error,
         attempts=0 if ctx is None else ctx.attempt,
-        execution_time_ms=0.0 if ctx is None else seconds * 1000,
+        execution_time_ms=0.0 if holder is None else holder.elapsed_ms,
         busy_ms=0.0 if holder is None else holder.busy * 1000,
         address=address,
         index=index,

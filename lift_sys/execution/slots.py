@@ -24,10 +24,11 @@ ResultT = TypeVar("ResultT")
 
 def start_order(nodes: Sequence[Any]) -> list[int]:
     """Indices of `nodes` in the order in which they ask for slots, the next one last."""
-    priorities = [getattr(type(node), "priority", 0) for node in nodes]
-    order = list(range(len(priorities)))
-    if any(priorities):
-        order.sort(key=lambda index: -priorities[index])
+    order = list(range(len(nodes)))
+    kinds = {*map(type, nodes)}
+    if len(kinds) > 1:
+        priorities = {kind: getattr(kind, "priority", 0) for kind in kinds}
+        order.sort(key=lambda index: -priorities[type(nodes[index])])
     order.reverse()
     return order
 
@@ -119,7 +120,8 @@ class Holder:
         slots: Where its slot is from.
         holding: Whether it has one now.
         ctx: The context that its nodes hand on; None until it has begun.
-        started: When it began, by the engine's clock.
+        started: When its first attempt began, by the engine's clock; None if none did.
+        ended: When its last one ended.
         busy: Seconds that its nodes ran, those of joined branches included.
         lent: How many of its node's tasks wait for their own executor.
         returning: How many of them are back, and wait for the slot.
@@ -135,6 +137,7 @@ class Holder:
         "asked",
         "busy",
         "ctx",
+        "ended",
         "engine",
         "holding",
         "index",
@@ -151,17 +154,17 @@ class Holder:
         self.slots = engine.slots
         self.holding = holding
         self.lent = self.returning = self.index = self.asked = 0
-        self.started = self.busy = 0.0
+        self.busy = self.ended = 0.0
+        self.started: float | None = None
         self.abandoned = False
         self.ctx: RunContext[Any] | None = None
         self.outer: Holder | None = None
         self.task: asyncio.Task[Any] | None = None
 
-    def enter(self) -> None:
-        """A walk begins in a task that is running already."""
-        self.task = asyncio.current_task()
-        self.asked = self.task.cancelling() if self.task is not None else 0
-        self.inherit()
+    @property
+    def elapsed_ms(self) -> float:
+        """Milliseconds from its first attempt's start to its end."""
+        return 0.0 if self.started is None else (self.ended - self.started) * 1000
 
     def inherit(self) -> None:
         """From here on the running task's slot is this one's."""

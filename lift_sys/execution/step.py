@@ -135,6 +135,8 @@ async def _attempt(
         engine.tell(NodeStarted, ctx.address, ctx._node, attempt=ctx.attempt)
     failure: Exception | None = None
     begun = engine.time()
+    if holder.started is None:
+        holder.started = begun
     try:
         if limit is None and contract.is_async:
             successor = await node.run(ctx)
@@ -148,7 +150,8 @@ async def _attempt(
     except Exception as error:
         failure = error
     finally:
-        seconds = engine.time() - begun
+        holder.ended = ended = engine.time()
+        seconds = ended - begun
         holder.busy += seconds
         if final and holder.holding:
             holder.holding = False

@@ -164,7 +164,8 @@ def _hand_up(walk: Walk, elapsed: float) -> None:
 
 async def _walked(runner: Runner, walk: Walk, node: Any) -> tuple[End[Any], Walk]:
     """Walk from `node`; return the `End` (or `Stop`), and the walk that ended the run."""
-    walk.enter()
+    task = walk.task = asyncio.current_task()
+    walk.asked = task.cancelling() if task is not None else 0
     try:
         return await _within_deadline(runner, walk, node), walk
     except Stopped as stop:

@@ -67,9 +67,9 @@ class Walk(Holder):
         self.slots = engine.slots
         self.holding = holding
         self.lent = self.returning = self.index = self.asked = 0
-        self.started = self.busy = 0.0
+        self.busy = self.ended = 0.0
+        self.started = self.ctx = self.outer = self.task = None
         self.abandoned = False
-        self.ctx = self.outer = self.task = None
         self.record = record
         self.state = state
         self.prefix = prefix
