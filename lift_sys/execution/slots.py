@@ -168,6 +168,8 @@ class Holder:
 
     def inherit(self) -> None:
         """From here on the running task's slot is this one's."""
+        if self.task is None:  # an eager task runs before its maker has it in hand
+            self.task = asyncio.current_task()
         self.outer = current_holder.get()
         current_holder.set(self)
 
