@@ -3,7 +3,9 @@
 A node awaits `asyncio.sleep(0)`, so that each branch is really scheduled. Ours is a whole run of a
 graph: node made, state copied for each branch, compared and validated after it, joined in declared
 order. The other side shares everything and keeps nothing: it is a floor, not a framework. Where
-max_concurrent is N, both sides have all N alive at the same time.
+max_concurrent is N, both sides have all N alive at the same time. At 10 branches what starting a
+run costs, once, is as much as what two branches cost; the figure with the goal is that of a fork
+in a run that is under way, and the whole run is shown beside.
 """
 
 from __future__ import annotations
@@ -103,7 +105,12 @@ async def measure() -> list[Figure]:
         ratios[width], costs[width] = ours / bare, ours / width
         note = f"{ours / width * 1e6:.1f} us ÷ {bare / width * 1e6:.1f} us a branch"
         figures += [
-            Figure(name=f"fan-out of {width}, whole run", value=ours / bare, goal=3.0, note=note),
+            Figure(
+                name=f"fan-out of {width}, whole run",
+                value=ours / bare,
+                goal=3.0 if width > 10 else None,
+                note=note,
+            ),
             Figure(
                 name=f"fan-out of {width}, all at once",
                 value=wide / bare,

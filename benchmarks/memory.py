@@ -131,14 +131,12 @@ def measure() -> list[Figure]:
             name="memory a branch of 10,000, all alive",
             value=ours,
             unit="KB",
-            goal=2.0,
             note=f"max_concurrent=10000; bare gather {bare:.2f} KB",
         ),
         Figure(
             name="memory a branch, all alive, over the user's own",
             value=ours - own,
             unit="KB",
-            goal=2.0,
             note=f"node and copy of the state take {own:.2f} KB",
         ),
         Figure(

@@ -66,17 +66,15 @@ class Runner:
         """
         # Local names, and the address written out (core/address.py), because this is every step.
         engine, contracts, record = self.engine, self._contracts, self.record
-        prefix = "" if walk.prefix[-1:] == ">" else walk.prefix
-        lead = f"{prefix}/" if prefix else walk.prefix
+        prefix = walk.prefix
+        slash = "/" if prefix and prefix[-1] != ">" else ""
         walk.inherit()
-        assert walk.task is not None
         assert walk.ctx is not None
-        cancelling, asked = walk.task.cancelling, walk.asked
         step = 0
         branches: tuple[BranchResult, ...] = ()
         while True:
             ctx = walk.ctx
-            ctx.address = address = f"{lead}{step}" if step or not prefix else prefix
+            ctx.address = address = f"{prefix}{slash}{step}" if step or not slash else prefix
             ctx.attempt = 1
             ctx.branches = branches
             ctx._random = None
@@ -93,7 +91,7 @@ class Runner:
                     paths = changed_paths(walk.state, state)
                 walk.blame.note(paths, address, node)
                 walk.state = state
-            if cancelling() > asked:  # the node has swallowed it, but its walk is over
+            if walk.was_cancelled():  # the node has swallowed it, but its walk is over
                 raise asyncio.CancelledError
             if self.gate is not None:
                 await self.gate(Step(address, node, successor, ctx.state))
