@@ -15,12 +15,15 @@ from typing import Any, get_args, get_origin
 
 from lift_sys.core.successors import End, Stop
 from lift_sys.graph.structure import ForkEdge, NodeSpec, Structure
+from lift_sys.state.misplaced import misplaced_reducers
 
 
 def check_structure(structure: Structure) -> list[str]:
     """List all mistakes of a graph; empty if it may run."""
     state = structure.state
     mistakes = list(structure.mistakes)
+    if state is not None:
+        mistakes += misplaced_reducers(state)
     finishing, ending = _finishing(structure), _ending(structure)
     for spec in structure.nodes.values():
         if spec.node not in finishing:

@@ -215,12 +215,13 @@ def reducer_of(model: type[BaseModel], field_name: str) -> Reducer | None:
     return reducers_of(model).get(field_name)
 
 
-_OURS = (Append, Union, UnionBy, Sum, Max, Min, MergeDict, Last)
+#: The reducers of this package; any other callable can be one, too.
+SHIPPED = (Append, Union, UnionBy, Sum, Max, Min, MergeDict, Last)
 
 
 def _is_reducer(item: Any) -> bool:
     """Metadata is also the place of validators and constraints: those are no functions of two."""
-    if isinstance(item, _OURS):
+    if isinstance(item, SHIPPED):
         return True
     if isinstance(item, type) or type(item).__module__.partition(".")[0] in {
         "pydantic",
