@@ -12,6 +12,7 @@
     |   |-- ModelOutputError (ValueError)     a model's answer is not what was asked for
     |   |-- StepLimitError                    the run took more steps than it may
     |   |-- BranchRejectedError               `accept` said no to a branch's result
+    |   |-- PredicateError                    `accept` or `key` of a strategy raised
     |   `-- RunningLoopError (RuntimeError)   `run_sync` inside a running event loop
     |-- StepTimeoutError (TimeoutError)       a deadline of one of the four layers passed
     |   `-- AbandonedThreadError              ... and the plain function is still running
@@ -223,11 +224,11 @@ class UndeclaredSuccessorError(RunError, TypeError):
         self.address, self.node, self.returned = address, node, returned
         self.declared = tuple(declared)
         allowed = " | ".join(self.declared) or "nothing"
-        hint = (
-            "Did a path through `run` end without a `return`?"
-            if returned == "None"
-            else f"Add it to the return annotation of `{node}.run`, or return one of these."
-        )
+        hint = f"Add it to the return annotation of `{node}.run`, or return one of these."
+        if returned == "None":
+            hint = "Did a path through `run` end without a `return`?"
+        elif "(the class:" in returned:
+            hint = "A successor is an instance."
         super().__init__(
             f"{_at_step(address, node)} returned {returned}, "
             f"but its annotation allows {allowed}. {hint}"
@@ -273,6 +274,25 @@ class BranchRejectedError(RunError):
     def __init__(self, *, address: str, node: str) -> None:
         self.address, self.node = address, node
         super().__init__(f"The result of {at_step(address, node)} was not accepted.")
+
+
+class PredicateError(RunError):
+    """A strategy's `accept` or `key` could not say anything about a branch: it raised.
+
+    Attributes:
+        what: "accept" or "key".
+        branch: `address:node` of the branch that it was asked about.
+        error: What it raised; None if it was an `async def`, whose answer nobody awaits.
+    """
+
+    def __init__(self, *, what: str, branch: str, error: BaseException | None) -> None:
+        self.what, self.branch, self.error = what, branch, error
+        why = (
+            "is an `async def`. Make it a plain function of what the branch has left"
+            if error is None
+            else f"raised {type(error).__name__}: {error}"
+        )
+        super().__init__(f"`{what}=` of the strategy, asked about branch {branch!r}, {why}.")
 
 
 class RunningLoopError(RunError, RuntimeError):
@@ -401,10 +421,16 @@ class MergeConflictError(MergeError):
         self.path, self.branches, self.values, self.reason = path, branches, values, reason
         (first, second), (one, two) = branches, values
         why = f" ({reason})" if reason else ""
+        reducer = (
+            "Give the field a reducer (`Annotated[..., Append()]`, see lift_sys.reducers), let"
+        )
+        if path.startswith("metadata["):
+            reducer = "Give the key a reducer (`ParallelExecutor(metadata_reducers=...)`), let"
+        elif reason:  # that its reducer has found
+            reducer = "Let"
         super().__init__(
             f"Branches {first!r} and {second!r} both changed `{path}`, to different values{why}: "
-            f"{one} and {two}. Give the field a reducer (`Annotated[..., Append()]`, see "
-            f"lift_sys.reducers), let the branches write different fields, or keep one branch "
+            f"{one} and {two}. {reducer} the branches write different fields, or keep one branch "
             f"with MergeStrategy.FIRST_SUCCESS."
         )
 

@@ -207,9 +207,9 @@ def as_graph(value: Any, *, spec: str) -> Graph[Any]:
         if isinstance(made, (Graph, BaseNode, type)):
             return as_graph(made, spec=spec)
         raise UsageError(f"{spec} returned a {type(made).__name__}, but a Graph is needed.")
+    what = f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
     raise UsageError(
-        f"{spec} is a {type(value).__name__}, but a Graph is needed, a node class, or a function "
-        f"that returns one."
+        f"{spec} is {what}, but a Graph is needed, a node class, or a function that returns one."
     )
 
 

@@ -55,7 +55,9 @@ class Session:
         watched = not quiet and events_to is None
         self.level: int | None = None
         self.bars: ProgressObserver | None = None
-        if watched and (verbose or not sys.stderr.isatty()):
+        if quiet:
+            self.level = logging.CRITICAL  # retries and weak votes, which logs show by default
+        elif watched and (verbose or not sys.stderr.isatty()):
             self.level = logging.DEBUG if verbose else logging.INFO
         elif watched:
             from lift_sys.observe.progress import ProgressObserver

@@ -68,7 +68,7 @@ class BaseNode(ABC, Generic[StateT_contra]):
 
 
 #: What a class declares for all its instances; the engine reads it once for each class.
-DECLARED_BY_CLASS = ("retry", "timeouts", "priority", "writes")
+DECLARED_BY_CLASS = frozenset({"retry", "timeouts", "priority", "writes"})
 
 
 def newest_definition(cls: type) -> type:

@@ -10,6 +10,27 @@ from enum import StrEnum
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 
 
+def at_least_one(name: str, value: object) -> None:
+    """Refuse what is no count from 1 on: `1.5` would never be reached, and `True` is a slip.
+
+    Raises:
+        TypeError: `value` is no whole number.
+        ValueError: It is below 1.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} is a whole number, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be ≥1, not {value!r}")
+
+
+def _exception_types(name: str, value: object) -> tuple[type[BaseException], ...]:
+    kinds = tuple(value) if isinstance(value, (tuple, list, set, frozenset)) else (value,)
+    for kind in kinds:
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise TypeError(f"{name} is a tuple of exception classes; {kind!r} is none")
+    return kinds
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """When a failed attempt is tried again, and how long to wait before.
@@ -43,8 +64,9 @@ class RetryPolicy:
     retry_statuses: frozenset[int] = TRANSIENT_STATUSES
 
     def __post_init__(self) -> None:
-        if self.max_attempts < 1:
-            raise ValueError(f"max_attempts must be ≥1, not {self.max_attempts!r}")
+        at_least_one("max_attempts", self.max_attempts)
+        for name in ("retry_on", "give_up_on"):
+            object.__setattr__(self, name, _exception_types(name, getattr(self, name)))
         if not 0 <= self.jitter <= 1:
             raise ValueError(f"jitter is a share from 0 to 1, not {self.jitter!r}")
         for name in ("first_delay", "max_delay", "max_retry_after"):

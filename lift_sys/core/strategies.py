@@ -8,7 +8,7 @@ take in `execution/join.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -138,6 +138,27 @@ _DEFAULTS: dict[MergeStrategy, Strategy] = {
     MergeStrategy.BEST_EFFORT: BestEffort(),
     MergeStrategy.MAJORITY: Majority(),
 }
+
+
+def strategy_for(
+    strategy: MergeStrategy | Strategy, *, accept: Accept | None, fail_fast: bool | None
+) -> Strategy:
+    """The strategy that `strategy` is or names, with what a fork sets besides.
+
+    Raises:
+        TypeError: It is no strategy, or takes no `fail_fast`.
+    """
+    found = as_strategy(strategy)
+    if accept is not None:
+        found = replace(found, accept=accept)
+    if fail_fast is not None:
+        if not isinstance(found, AllSuccess):
+            raise TypeError(
+                f"fail_fast belongs to ALL_SUCCESS; {type(found).__name__} decides by itself "
+                f"when to stop. Leave it out of this Fork."
+            )
+        found = replace(found, fail_fast=fail_fast)
+    return found
 
 
 def as_strategy(strategy: MergeStrategy | Strategy) -> Strategy:

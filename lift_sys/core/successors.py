@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
-from lift_sys.core.strategies import MergeStrategy, Strategy
+from lift_sys.core.policies import at_least_one
+from lift_sys.core.strategies import MergeStrategy, Strategy, strategy_for
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as DefaultTypeVar
@@ -77,10 +78,23 @@ class Fork(Generic[BranchT_co, ThenT_co]):
 
     Raises:
         ValueError: `max_concurrent` or `timeout` is not positive.
-        TypeError: `strategy` is not one, or takes no `fail_fast`.
+        TypeError: `strategy` is not one, or takes no `fail_fast`; `max_concurrent` is no whole
+            number.
+
+    Attributes:
+        rule: The strategy with `accept` and `fail_fast` in it.
     """
 
-    __slots__ = ("accept", "fail_fast", "max_concurrent", "nodes", "strategy", "then", "timeout")
+    __slots__ = (
+        "accept",
+        "fail_fast",
+        "max_concurrent",
+        "nodes",
+        "rule",
+        "strategy",
+        "then",
+        "timeout",
+    )
 
     if not TYPE_CHECKING:
 
@@ -102,13 +116,14 @@ class Fork(Generic[BranchT_co, ThenT_co]):
         fail_fast: bool | None = None,
         accept: Accept | None = None,
     ) -> None:
-        if max_concurrent is not None and max_concurrent < 1:
-            raise ValueError(f"max_concurrent must be ≥1, not {max_concurrent!r}")
+        if max_concurrent is not None:
+            at_least_one("max_concurrent", max_concurrent)
         if timeout is not None and not timeout > 0:
             raise ValueError(f"timeout must be more than 0 seconds, not {timeout!r}")
         self.nodes: tuple[BranchT_co, ...] = tuple(nodes)
         self.then: ThenT_co = then
         self.strategy = strategy
+        self.rule = strategy_for(strategy, accept=accept, fail_fast=fail_fast)
         self.max_concurrent = max_concurrent
         self.timeout = timeout
         self.fail_fast = fail_fast

@@ -1,8 +1,9 @@
 """The way of events to whoever listens: a buffer and a task for each listener.
 
 A listener can't change a run: it is called from its own task, what it raises is logged once and it
-is called no more, and a run waits at its end only a moment for one that is slow. Facts are never
-dropped; progress and tokens that a listener has not taken yet are coalesced with newer ones.
+is called no more. Facts are never dropped: at its end a run waits for who is slow, as long as one
+event does not take them for ever. Progress and tokens that a listener has not taken yet are
+coalesced with newer ones.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from lift_sys.core.events import Event
 from lift_sys.core.ports import Observer
 from lift_sys.execution.closing import end_tasks
 
-_GRACE_SECONDS = 2.0
+_PATIENCE_SECONDS = 10.0  # for one event, once the run is over
 _BURST = 64  # events delivered before other tasks get a turn
 
 logger = logging.getLogger("lift_sys.events")
@@ -79,10 +80,11 @@ class Bus:
         self._thread = threading.get_ident()
         self._buffers: list[Buffer] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._delivered = 0
         for observer in observers:
             buffer = Buffer()
             self._buffers.append(buffer)
-            self._tasks.append(asyncio.ensure_future(_deliver(buffer, observer)))
+            self._tasks.append(asyncio.ensure_future(self._deliver(buffer, observer)))
 
     def publish(self, event: Event) -> None:
         """Hand an event to every observer's buffer."""
@@ -94,32 +96,36 @@ class Bus:
             buffer.put(event)
 
     async def close(self) -> None:
-        """Deliver what is left, but wait no longer than a moment for it."""
+        """Deliver what is left; give up on who takes no event at all any more."""
         for buffer in self._buffers:
             buffer.close()
         if not self._tasks:
             return
         try:
-            _, late = await asyncio.wait(self._tasks, timeout=_GRACE_SECONDS)
+            delivered = -1
+            late = set(self._tasks)
+            while late and self._delivered > delivered:
+                delivered = self._delivered
+                _, late = await asyncio.wait(self._tasks, timeout=_PATIENCE_SECONDS)
             if late:
-                logger.warning("%d observers were too slow and missed the last events", len(late))
+                logger.warning("%d observers hang and missed the last events", len(late))
         finally:
             await end_tasks([task for task in self._tasks if not task.done()])
 
-
-async def _deliver(buffer: Buffer, observer: Observer) -> None:
-    count = 0
-    while (event := await buffer.take()) is not None:
-        try:
-            answer = observer(event)
-            if inspect.isawaitable(answer):
-                await answer
-        except Exception:
-            logger.exception("an observer failed and gets no more events: %r", observer)
-            return
-        count += 1
-        if count % _BURST == 0:
-            await asyncio.sleep(0)
+    async def _deliver(self, buffer: Buffer, observer: Observer) -> None:
+        count = 0
+        while (event := await buffer.take()) is not None:
+            try:
+                answer = observer(event)
+                if inspect.isawaitable(answer):
+                    await answer
+            except Exception:
+                logger.exception("an observer failed and gets no more events: %r", observer)
+                return
+            count += 1
+            self._delivered += 1
+            if count % _BURST == 0:
+                await asyncio.sleep(0)
 
 
 async def iterate(buffer: Buffer) -> AsyncIterator[Event]:

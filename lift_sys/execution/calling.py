@@ -47,22 +47,41 @@ async def call(
     running = node.run(ctx) if runs_async(node) else _in_thread(loop, pool, holder, node, ctx)
     if limit is None:
         return await running
-    return await within(limit, "attempt", node, ctx, running)
+    return await within(limit, "attempt", holder, node, ctx, running)
 
 
 async def within(
-    seconds: float, layer: str, node: Any, ctx: RunContext[Any], work: Awaitable[ResultT]
+    seconds: float,
+    layer: str,
+    holder: Holder,
+    node: Any,
+    ctx: RunContext[Any],
+    work: Awaitable[ResultT],
 ) -> ResultT:
     """Await `work`, at most `seconds` long; raises as `call`, naming `layer`."""
     deadline = asyncio.timeout(seconds)
+    outer = holder.deadlines
+    holder.deadlines = (*outer, deadline)
     try:
         async with deadline:
-            return await work
+            result = await work
+        if not deadline.expired():  # or it has swallowed its cancellation
+            return result
     except TimeoutError:
         if not deadline.expired():
             raise
-    kind = StepTimeoutError if runs_async(node) else AbandonedThreadError
-    raise kind(layer=layer, seconds=seconds, address=ctx.address, node=node_name(node))
+    finally:
+        holder.deadlines = outer
+    place = (ctx.address, node_name(node))
+    raise deadline_error(layer, seconds, *place, abandoned=not runs_async(node))
+
+
+def deadline_error(
+    layer: str, seconds: float, address: str = "", node: str = "", *, abandoned: bool
+) -> StepTimeoutError:
+    """The error of a deadline that has passed; `abandoned` if a thread runs on."""
+    kind = AbandonedThreadError if abandoned else StepTimeoutError
+    return kind(layer=layer, seconds=seconds, address=address, node=node)
 
 
 async def _in_thread(

@@ -66,7 +66,8 @@ class Contract:
             UsageError: The instance declares what belongs to its class.
         """
         kind = type(node)
-        _refuse_own(node)
+        refuse_own(node)
+        _refuse_wrong(kind)
         retry = getattr(kind, "retry", None) or engine.retry
         timeouts = getattr(kind, "timeouts", None) or engine.timeouts
         return cls(
@@ -84,9 +85,23 @@ class Contract:
         )
 
 
-def _refuse_own(node: Any) -> None:
+def _refuse_wrong(kind: type) -> None:
+    for name, due in (("retry", RetryPolicy), ("timeouts", Timeouts), ("priority", int)):
+        value = getattr(kind, name, None)
+        if value is not None and not isinstance(value, due):
+            raise UsageError(
+                f"{kind.__name__}.{name} is {value!r}; it has to be of type {due.__name__}."
+            )
+
+
+def refuse_own(node: Any) -> None:
+    """Refuse an instance that sets what belongs to its class.
+
+    Raises:
+        UsageError: It does; it names what.
+    """
     own = getattr(node, "__dict__", {})
-    for name in DECLARED_BY_CLASS:
+    for name in sorted(DECLARED_BY_CLASS):
         if name in own or hasattr(getattr(type(node), name, None), "__get__"):
             kind = type(node).__name__
             raise UsageError(
@@ -100,6 +115,16 @@ def is_successor(value: Any) -> bool:
     return isinstance(value, (End, Fork)) or is_node(value)
 
 
+def _described(successor: Any) -> str:
+    if isinstance(successor, Fork):
+        branches = list(dict.fromkeys(map(_described, successor.nodes)))
+        then = _described(successor.then)
+        return f"Fork([{', '.join(branches)}], then={then})"
+    if isinstance(successor, type):
+        return f"{successor.__name__} (the class: write `{successor.__name__}(...)`)"
+    return f"{node_name(successor)}()" if is_successor(successor) else repr(successor)
+
+
 def check(
     node: Any,
     ctx: RunContext[Any],
@@ -109,11 +134,10 @@ def check(
 ) -> Snapshot[Any]:
     """Hold the node to its contract; return the snapshot of the state it left."""
     if type(successor) not in contract.kinds and not contract.admits(successor):
-        name = type(successor).__name__ if is_successor(successor) else repr(successor)
         raise UndeclaredSuccessorError(
             address=ctx.address,
             node=node_name(node),
-            returned=name,
+            returned=_described(successor),
             declared=contract.declared,
         )
     after = before.refresh(ctx.state)

@@ -29,11 +29,13 @@ class Engine:
         scope: Seed, clock, ledger and way out for events.
         outer: The engine of the run that this one is a part of, if it is one's.
         is_lent: Whether slots and policies are the outer engine's.
+        is_eager: Whether the loop may run a task's first turn inside of `create_task`.
         steps: How many steps were begun, those of runs inside included.
     """
 
     __slots__ = (
         "execution_id",
+        "is_eager",
         "is_lent",
         "isolation",
         "loop",
@@ -77,6 +79,7 @@ class Engine:
         self.is_lent = is_lent
         self.steps = 0
         self.loop = asyncio.get_running_loop()
+        self.is_eager = self.loop.get_task_factory() is not None
         # The loop's clock, without its method call where that is all it does.
         plain = type(self.loop).time is asyncio.BaseEventLoop.time
         self.time = time.monotonic if plain else self.loop.time

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from lift_sys.core.context import RunContext, RunScope
 from lift_sys.core.node import AbstractBaseNode, is_node
-from lift_sys.core.policies import Isolation, RetryPolicy, Timeouts
+from lift_sys.core.policies import Isolation, RetryPolicy, Timeouts, at_least_one
 from lift_sys.core.strategies import MergeStrategy, Strategy, as_strategy
 from lift_sys.errors import EmptyGroupError, MergeError, StrategyNotMetError
 from lift_sys.execution.closing import end_tasks
@@ -26,7 +26,7 @@ from lift_sys.execution.log import log_observer
 from lift_sys.execution.pool import DaemonPool
 from lift_sys.execution.results import NodeResult, Statistics, statistics_of
 from lift_sys.execution.single import SingleNodes
-from lift_sys.execution.slots import Holder, Slots, while_lent
+from lift_sys.execution.slots import Holder, Slots, current_holder, while_lent
 from lift_sys.state.reducers import Reducer
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class ParallelExecutor(Generic[ServedT_contra]):
 
     Raises:
         ValueError: `max_concurrent` or `max_steps` is below 1.
+        TypeError: One of them is no whole number.
     """
 
     def __init__(
@@ -69,10 +70,8 @@ class ParallelExecutor(Generic[ServedT_contra]):
         max_steps: int = 100_000,
         metadata_reducers: Mapping[str, Reducer] | None = None,
     ) -> None:
-        if max_concurrent < 1:
-            raise ValueError(f"max_concurrent must be ≥1, not {max_concurrent!r}")
-        if max_steps < 1:
-            raise ValueError(f"max_steps must be ≥1, not {max_steps!r}")
+        at_least_one("max_concurrent", max_concurrent)
+        at_least_one("max_steps", max_steps)
         self.max_concurrent = max_concurrent
         self.retry = retry
         self.timeouts = timeouts or Timeouts()
@@ -130,8 +129,7 @@ class ParallelExecutor(Generic[ServedT_contra]):
             UncopyableStateError: `ctx` can't be copied; the error names the path.
             NotAModelError: The state is no pydantic model.
         """
-        call = self._call(nodes, ctx, Decider(len(nodes)))
-        return await while_lent(call.engine.slots, call.run())
+        return await _counted(self._call(nodes, ctx, Decider(len(nodes))))
 
     async def execute_single_with_isolation(
         self, node: AbstractBaseNode[StateT], ctx: RunContext[StateT]
@@ -154,11 +152,11 @@ class ParallelExecutor(Generic[ServedT_contra]):
 
         async def run() -> None:
             try:
-                await call.run()
+                await _counted(call)
             finally:
                 queue.put_nowait(None)
 
-        task = asyncio.ensure_future(while_lent(call.engine.slots, run()))
+        task = asyncio.ensure_future(run())
         try:
             while (result := await queue.get()) is not None:
                 yield result
@@ -204,7 +202,7 @@ class ParallelExecutor(Generic[ServedT_contra]):
             if refused is not None:
                 result = results[position] = result.failing(refused)
             success = result.is_success
-            vote = vote_of(chosen, result._ending.state) if success and result._ending else None
+            vote = vote_of(chosen, result) if success and result._ending else None
             decider.add(position, success=success, vote=vote)
         check_met(decider, results, "", kind=StrategyNotMetError)
         joined = join(base, results, decider, metadata_reducers=self.metadata_reducers)
@@ -230,6 +228,19 @@ class ParallelExecutor(Generic[ServedT_contra]):
         branches = SingleNodes(engine, base, nodes, place)
         options |= {"address": place, "timeout": self.timeouts.group}
         return Group(engine, base, nodes, branches, decider, None, **options)
+
+
+async def _counted(call: Group[Holder]) -> list[NodeResult[Any]]:
+    """Run a group; if a node has asked for it, what its nodes took is a part of that node's time."""
+    engine = call.engine
+    started = engine.time()
+    try:
+        return await while_lent(engine.slots, call.run())
+    finally:
+        holder = current_holder.get()
+        if holder is not None:
+            busy = sum(result.busy_ms for result in call.results if result is not None)
+            holder.busy += busy / 1000 - (engine.time() - started)
 
 
 def _audible(scope: RunScope) -> RunScope:

@@ -16,8 +16,10 @@ from lift_sys.core.address import branch_address
 from lift_sys.core.node import node_name
 from lift_sys.core.policies import Isolation
 from lift_sys.core.strategies import Majority, Strategy
-from lift_sys.errors import AbandonedThreadError, SelfCancelledError, StepTimeoutError
+from lift_sys.errors import SelfCancelledError
 from lift_sys.execution.branches import Branches, HolderT
+from lift_sys.execution.calling import deadline_error
+from lift_sys.execution.closing import wait_out
 from lift_sys.execution.deciders import Decider
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.isolation import Base
@@ -67,8 +69,7 @@ class Group(Generic[HolderT]):
         self.branches = branches
         self.decider = decider
         self.strategy = strategy
-        self.address = address
-        self.node = node
+        self.place = address, node
         self.limit = max_concurrent or len(nodes)
         self.timeout = timeout
         self.finished = finished
@@ -87,20 +88,18 @@ class Group(Generic[HolderT]):
         self._rank = 0
         self._witness: Witness | None = None
         # Most strategies ask nothing of a single result.
-        self._asks = strategy is not None and (
-            strategy.accept is not None or isinstance(strategy, Majority)
-        )
+        votes = isinstance(strategy, Majority)
+        self._asks = strategy is not None and (votes or strategy.accept is not None)
 
     async def run(self) -> list[NodeResult[Any]]:
         """Run the branches until the group is decided; one result each, in declared order."""
         started = self.engine.time()
         if self.engine.scope.publish is not None:
-            tell_start(self.engine, self.nodes, self.strategy, address=self.address, node=self.node)
+            tell_start(self.engine, self.place, self.nodes, self.strategy)
         if self.engine.isolation is Isolation.STRICT:
             self._witness = Witness(self.base, self.nodes)
-        expiry = None
-        if self.timeout is not None:
-            expiry = self.engine.loop.call_later(self.timeout, self._expire)
+        seconds = self.timeout
+        expiry = None if seconds is None else self.engine.loop.call_later(seconds, self._expire)
         try:
             self._start_some()
             if self._running or self._waiting:
@@ -114,36 +113,30 @@ class Group(Generic[HolderT]):
                 expiry.cancel()
             self._shut()
             if self._running:
-                await self._close()
+                await wait_out(lambda: list(self._running), self._cancel_running)
         results = self.ended()
         if self._fatal is not None:
             raise self._fatal
-        vote = self.decider.vote
-        if vote is not None:
-            tell_vote(self.engine, vote, address=self.address, node=self.node)
+        if (vote := self.decider.vote) is not None:
+            tell_vote(self.engine, self.place, vote)
         if self.engine.scope.publish is not None:
-            tell_end(
-                self.engine,
-                results,
-                address=self.address,
-                node=self.node,
-                strategy=self.strategy,
-                elapsed=self.engine.time() - started,
-            )
+            elapsed = self.engine.time() - started
+            tell_end(self.engine, self.place, results, self.strategy, elapsed)
         return results
 
     def ended(self) -> list[NodeResult[Any]]:
         """How all branches ended, in declared order, also where something fatal ended the group."""
-        results = []
-        for index, result in enumerate(self.results):
-            results.append(self._unfinished(index) if result is None else result)
+        results = [
+            self._unfinished(index) if result is None else result
+            for index, result in enumerate(self.results)
+        ]
         self.results[:] = results
         return results
 
     def _start_some(self) -> None:
         """Start branches while there are slots; queue for one if branches are left."""
         slots = self.engine.slots
-        while self._waiting and not self._closed and len(self._running) < self.limit:
+        while self._can_start():
             if not slots.take():
                 if self._ticket is None:
                     priority = getattr(type(self.nodes[self._waiting[-1]]), "priority", 0)
@@ -153,23 +146,37 @@ class Group(Generic[HolderT]):
 
     def _granted(self) -> bool:
         self._ticket = None
-        if self._closed or not self._waiting or len(self._running) >= self.limit:
+        if not self._can_start():
             return False
-        self._start(self._waiting.pop())
-        self._start_some()
+        if self.engine.is_eager:
+            # It would run inside of the release that grants it the slot, and grant the next one:
+            # as deep as branches wait.
+            self.engine.loop.call_soon(self._start_granted, context=self._context)
+        else:
+            self._start_granted()
         return True
 
+    def _start_granted(self) -> None:
+        if self._can_start():
+            self._start(self._waiting.pop())
+            self._start_some()
+        else:
+            self.engine.slots.release()
+
+    def _can_start(self) -> bool:
+        return bool(self._waiting) and not self._closed and len(self._running) < self.limit
+
     def _start(self, index: int) -> None:
+        context = self._context
         try:
             holder, branch = self.branches.start(index)
+            holder.index, holder.leaving = index, False
+            task = holder.task = self.engine.loop.create_task(branch, context=context.copy())
         except BaseException as error:  # its state could not be copied
             self._fatal = self._fatal or error
             self._shut()
             self.engine.slots.release()
             return
-        holder.index = index
-        context = self._context
-        task = holder.task = self.engine.loop.create_task(branch, context=context.copy())
         self._running[task] = holder
         task.add_done_callback(self._ended, context=context)
 
@@ -186,6 +193,8 @@ class Group(Generic[HolderT]):
                     self._note(index, self._lost(index, error))
             elif (raised := task.exception()) is not None:
                 self._note(index, self.branches.conclude(holder, None, raised))
+            elif self._expired:  # too late: it resisted its cancellation, and counts as unfinished
+                self._cut(holder)
             else:
                 self._note(index, self.branches.conclude(holder, task.result(), None))
         except BaseException as fatal:
@@ -196,8 +205,7 @@ class Group(Generic[HolderT]):
         holder.task = None  # or task and holder would refer to each other
         if self._waiting and not self._closed:
             self._start_some()
-        if not self._running and (self._closed or not self._waiting) and not self._done.done():
-            self._done.set_result(None)
+        self._settle()
 
     def _cut(self, holder: HolderT) -> None:
         holder.ended = self.engine.time()
@@ -205,8 +213,6 @@ class Group(Generic[HolderT]):
 
     def _note(self, index: int, result: NodeResult[Any]) -> None:
         """Take down how a branch ended, and whether that decides the group."""
-        if self._expired and result.error is None:
-            return  # too late: it resisted its cancellation, and counts as unfinished
         try:
             vote = None
             if self._asks and result.error is None:
@@ -215,9 +221,11 @@ class Group(Generic[HolderT]):
                 if refused is not None:
                     result.error, result.next_node = refused, None
                 elif result._ending is not None:
-                    vote = vote_of(self.strategy, result._ending.state)
+                    vote = vote_of(self.strategy, result)
             if self._witness is not None:
-                self._witness.check(suspects=[result.label, *self._others()])
+                running = [holder.index for holder in self._running.values()]
+                names = [node_name(self.nodes[index]) for index in running]
+                self._witness.check(suspects=[result.label, *names])
         except Exception as error:  # the user's `accept` or `key`, or a broken isolation
             self._fatal = self._fatal or error
             self._shut()
@@ -238,17 +246,20 @@ class Group(Generic[HolderT]):
 
     def _shut(self) -> None:
         """Start nothing more, and cancel what runs."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._ticket is not None:
-            self._ticket.withdraw()
-        self._cancel_running()
-        if not self._running and not self._done.done():
+        if not self._closed:
+            self._closed = True
+            if self._ticket is not None:
+                self._ticket.withdraw()
+            self._cancel_running()
+            self._settle()
+
+    def _settle(self) -> None:
+        if not self._running and (self._closed or not self._waiting) and not self._done.done():
             self._done.set_result(None)
 
     def _cancel_running(self) -> None:
-        for task in self._running:
+        for task, holder in self._running.items():
+            holder.leaving = True
             task.cancel()
 
     def _expire(self) -> None:
@@ -257,19 +268,6 @@ class Group(Generic[HolderT]):
             self._expired = True
             self._shut()
 
-    async def _close(self) -> None:
-        """Wait for what was cancelled, however often this is cancelled itself."""
-        cancelled = False
-        while self._running:
-            try:
-                await asyncio.wait(list(self._running))
-                await asyncio.sleep(0)  # the tasks' own callbacks come first
-            except asyncio.CancelledError:
-                cancelled = True
-                self._cancel_running()  # who has resisted once hears it again
-        if cancelled:
-            raise asyncio.CancelledError
-
     def _unfinished(self, index: int) -> NodeResult[Any]:
         """The result of a branch that was not let finish."""
         error: BaseException = asyncio.CancelledError("the group was decided without it")
@@ -277,9 +275,8 @@ class Group(Generic[HolderT]):
             assert self.timeout is not None
             cut_off = self._cut_off.get(index)
             abandoned = cut_off is not None and cut_off.abandoned
-            kind = AbandonedThreadError if abandoned else StepTimeoutError
-            place, name = self._address(index), node_name(self.nodes[index])
-            error = kind(layer="group", seconds=self.timeout, address=place, node=name)
+            place = self._address(index), node_name(self.nodes[index])
+            error = deadline_error("group", self.timeout, *place, abandoned=abandoned)
             self.decider.add(index, success=False)
         result = self._lost(index, error)
         result.rank = self._rank
@@ -287,11 +284,9 @@ class Group(Generic[HolderT]):
         return result
 
     def _lost(self, index: int, error: BaseException) -> NodeResult[Any]:
-        holder = self._cut_off.get(index)
-        return lost_result(self.base, self.nodes[index], index, self._address(index), error, holder)
+        place, holder = self._address(index), self._cut_off.get(index)
+        return lost_result(self.base, self.nodes[index], index, place, error, holder)
 
     def _address(self, index: int) -> str:
-        return branch_address(self.address, index) if self.address else str(index)
-
-    def _others(self) -> list[str]:
-        return [node_name(self.nodes[holder.index]) for holder in self._running.values()]
+        address = self.place[0]
+        return branch_address(address, index) if address else str(index)

@@ -6,13 +6,19 @@ executor both come through `join`.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lift_sys.core.context import RunContext
 from lift_sys.core.strategies import Majority, Strategy
-from lift_sys.errors import BranchRejectedError, ParallelExecutionError, UsageError
+from lift_sys.errors import (
+    BranchRejectedError,
+    ParallelExecutionError,
+    PredicateError,
+    UsageError,
+)
 from lift_sys.execution.deciders import Decider, Vote
 from lift_sys.execution.isolation import Base, Ending
 from lift_sys.execution.results import Labels, NodeResult
@@ -58,20 +64,48 @@ class Joined(NamedTuple):
 def is_accepted(strategy: Strategy, result: NodeResult[Any]) -> BaseException | None:
     """Ask `accept` about a successful branch; the error that it counts as if it is refused."""
     accept: Callable[[NodeResult[Any]], bool] | None = strategy.accept
-    if accept is None or accept(result):
+    if accept is None or _asked("accept", accept, result, result):
         return None
     return BranchRejectedError(address=result.address, node=result.label.rpartition(":")[2])
 
 
-def vote_of(strategy: Strategy, state: Snapshot[Any]) -> Hashable:
-    """What a majority compares of a state; None for the other strategies."""
+def _asked(
+    what: str, function: Callable[[Any], Any], argument: Any, result: NodeResult[Any]
+) -> Any:
+    """What the user's function says about a branch.
+
+    Raises:
+        PredicateError: It raised, or says nothing yet.
+    """
+    try:
+        answer = function(argument)
+    except Exception as error:
+        raise PredicateError(what=what, branch=result.label, error=error) from error
+    if inspect.isawaitable(answer):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        raise PredicateError(what=what, branch=result.label, error=None)
+    return answer
+
+
+def vote_of(strategy: Strategy, result: NodeResult[Any]) -> Hashable:
+    """What a majority compares of a successful branch; None for the other strategies.
+
+    Raises:
+        PredicateError: The strategy's `key` raised, or gave what can't be compared.
+    """
     if not isinstance(strategy, Majority):
         return None
-    key = strategy.key
+    key, state = strategy.key, _ending(result).state
     if key is None:
         return state.digest
     if callable(key):
-        return key(state.restore())
+        vote: Hashable = _asked("key", key, state.restore(), result)
+        try:
+            hash(vote)
+        except TypeError as error:
+            raise PredicateError(what="key", branch=result.label, error=error) from error
+        return vote
     names = (key,) if isinstance(key, str) else key
     values = state.root.values
     for name in names:

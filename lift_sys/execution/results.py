@@ -34,10 +34,11 @@ class NodeResult(Generic[StateT]):
         context: Its own copy of the context, as it left it.
         next_node: What it returned (unexecuted); None if it failed.
         error: What it raised, or `asyncio.CancelledError` if it was cancelled.
-        execution_time_ms: Milliseconds from its start to its end, without waiting for a slot.
+        execution_time_ms: Milliseconds from its first step's start to its end; the wait for its
+            first slot is not in it.
         busy_ms: Milliseconds that nodes of the branch ran, added up.
         address: Where it stood in a run; in a plain group its place, as text.
-        attempts: How often it was tried; 0 if it never started.
+        attempts: How often its last step was tried; 0 if it never started.
         index: Its place in the group, from 0.
         rank: Its place in the order of completion, from 0; only `MergeStrategy.RACE` asks.
     """

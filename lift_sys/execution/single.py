@@ -56,8 +56,9 @@ class SingleNodes:
         lazy = self.engine.isolation is Isolation.LAZY
         return NodeResult(
             node=self.nodes[holder.index],
-            # A lazy one is made of the ending: a state of the model's own type.
-            context=None if lazy and outcome is not None else ctx,
+            # A lazy one is made of the ending: a state of the model's own type. What a thread
+            # that was abandoned still writes to is nobody's.
+            context=None if holder.abandoned or (lazy and outcome is not None) else ctx,
             next_node=None if outcome is None else outcome[0],
             error=error.error if isinstance(error, NodeError) else error,
             execution_time_ms=holder.elapsed_ms if outcome is None else outcome[3] * 1000,

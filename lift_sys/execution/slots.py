@@ -63,7 +63,7 @@ class Slots:
 
     def take(self) -> bool:
         """Take a slot if one is free now."""
-        if self.free:  # then nobody waits: `release` serves the queue first
+        if self.free > 0:  # then nobody waits: `release` serves the queue first
             self.free -= 1
             return True
         return False
@@ -100,9 +100,13 @@ class Slots:
                 self.release()  # it came in the same moment
             raise
 
+    def overdraw(self) -> None:
+        """Take a slot at once, free or not; the next one that is given back pays for it."""
+        self.free -= 1
+
     def release(self) -> None:
         """Give a slot to who is first in the queue, or back."""
-        while self._queue:
+        while self._queue and self.free >= 0:
             grant = heappop(self._queue).grant
             if grant is not None and grant():
                 return
@@ -130,6 +134,8 @@ class Holder:
         outer: The holder of the node that started this walk, if one did.
         asked: How many cancellations of the task came before the walk.
         abandoned: Whether its node runs on in a thread that nobody waits for.
+        leaving: Whether its group has cancelled it; None if it is in no group.
+        deadlines: Those of the engine that hold for what it runs now.
     """
 
     __slots__ = (
@@ -137,10 +143,12 @@ class Holder:
         "asked",
         "busy",
         "ctx",
+        "deadlines",
         "ended",
         "engine",
         "holding",
         "index",
+        "leaving",
         "lent",
         "outer",
         "returning",
@@ -157,6 +165,8 @@ class Holder:
         self.busy = self.ended = 0.0
         self.started: float | None = None
         self.abandoned = False
+        self.leaving: bool | None = None
+        self.deadlines: tuple[asyncio.Timeout, ...] = ()
         self.ctx: RunContext[Any] | None = None
         self.outer: Holder | None = None
         self.task: asyncio.Task[Any] | None = None
@@ -203,9 +213,26 @@ class Holder:
         else:
             self.holding = True
 
-    def forgo(self) -> None:
-        """The node is cancelled: it ends without a slot, as one could be long in coming."""
-        self.lent -= 1
+    def is_leaving(self) -> bool:
+        """Whether the engine has cancelled it, or what it is a part of."""
+        each: Holder | None = self
+        while each is not None:
+            if each.leaving or any(deadline.expired() for deadline in each.deadlines):
+                return True
+            each = each.outer
+        return False
+
+    async def after_cancellation(self) -> None:
+        """The node's wait was cancelled: by the engine, or by a deadline that it has set itself."""
+        if self.is_leaving():  # it ends, without a slot: one could be long in coming
+            self.lent -= 1
+        elif self.leaving is None:  # who awaits the run may have cancelled it: no time to queue
+            self.lent -= 1
+            if self.lent == 0 and not self.holding:
+                self.slots.overdraw()
+                self.holding = True
+        else:  # it works on
+            await self.take_back()
 
 
 #: The holder that the running node belongs to, for lending.
@@ -216,7 +243,7 @@ def lend_slot(slots: Slots) -> Holder | None:
     """Lend the slot of the node that is calling, or that waits for it, if it is one of `slots`.
 
     Returns:
-        The holder to call `take_back` (or `forgo`) on when the call is over; None if there is
+        The holder to call `take_back` (or `after_cancellation`) on when the call is over; None if there is
         nothing to lend.
     """
     holder = current_holder.get()
@@ -239,7 +266,7 @@ async def while_lent(slots: Slots, work: Coroutine[Any, Any, ResultT]) -> Result
         await lender.take_back()
         raise
     except BaseException:
-        lender.forgo()
+        await lender.after_cancellation()
         raise
     await lender.take_back()
     return result

@@ -108,12 +108,13 @@ async def _careful_step(
                 return await work
             started = engine.time()
             try:
-                return await within(limit, "node", node, ctx, work)
+                return await within(limit, "node", holder, node, ctx, work)
             except StepTimeoutError as error:
                 if error.layer != "node":
                     raise
                 _fail(engine, node, ctx, error, engine.time() - started)
     finally:
+        holder.ended = engine.time()  # its last attempt may have ended before, in a wait
         holder.release()
 
 
@@ -194,8 +195,11 @@ async def _attempts(
         _tell_retry(engine, node, ctx, failure, engine.time() - begun, delay)
         del failure
         holder.release()  # others may run while this one waits
-        holder.busy += delay  # one at a time, it would have waited, too
-        await asyncio.sleep(delay)
+        paused = engine.time()
+        try:
+            await asyncio.sleep(delay)
+        finally:
+            holder.busy += engine.time() - paused  # one at a time, it would have waited, too
         await engine.slots.acquire(priority=contract.priority)
         holder.holding = True
         rollback(ctx)

@@ -14,11 +14,11 @@ from lift_sys.execution.results import NodeResult
 
 
 def tell_start(
-    engine: Engine, nodes: Sequence[Any], strategy: Strategy | None, *, address: str, node: str
+    engine: Engine, place: tuple[str, str], nodes: Sequence[Any], strategy: Strategy | None
 ) -> None:
-    """The branches of the fork at `address` are about to run."""
+    """The branches of the fork at `place`, its address and its node's name, are about to run."""
     names = tuple(map(node_name, nodes))
-    engine.tell(GroupStarted, address, node, nodes=names, strategy=_name_of(strategy))
+    engine.tell(GroupStarted, *place, nodes=names, strategy=_name_of(strategy))
 
 
 def _name_of(strategy: Strategy | None) -> str:
@@ -40,27 +40,24 @@ def tell_branch(engine: Engine, result: NodeResult[Any], *, done: int, total: in
     )
 
 
-def tell_vote(engine: Engine, vote: Vote, *, address: str, node: str) -> None:
+def tell_vote(engine: Engine, place: tuple[str, str], vote: Vote) -> None:
     """Branches were counted; a winner without half of the votes is worth a warning."""
     weak = 2 * len(vote.classes[0]) < vote.cast
     tell = engine.warn if weak else engine.tell
-    tell(Voted, address, node, classes=vote.classes, share=vote.share, weak=weak)
+    tell(Voted, *place, classes=vote.classes, share=vote.share, weak=weak)
 
 
 def tell_end(
     engine: Engine,
+    place: tuple[str, str],
     results: Sequence[NodeResult[Any]],
-    *,
-    address: str,
-    node: str,
     strategy: Strategy | None,
     elapsed: float,
 ) -> None:
-    """All branches of the fork at `address` ended."""
+    """All branches of the fork at `place` ended."""
     engine.tell(
         GroupFinished,
-        address,
-        node,
+        *place,
         strategy=_name_of(strategy),
         succeeded=sum(result.is_success for result in results),
         failed=sum(result.is_failure for result in results),

@@ -67,6 +67,8 @@ class Graph(Generic[StateT]):
         name: str | None = None,
         executor: ParallelExecutor[StateT] | None = None,
     ) -> None:
+        if executor is not None and not isinstance(executor, ParallelExecutor):
+            raise TypeError(f"`executor` is a ParallelExecutor, not {executor!r}")
         self.start = start
         self.name = name or _name_of(start)
         self.executor: ParallelExecutor[StateT] = executor or ParallelExecutor(_DEFAULT_CONCURRENT)

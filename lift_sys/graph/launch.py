@@ -16,13 +16,12 @@ from lift_sys.core.policies import Isolation
 from lift_sys.core.ports import Clock, Observer
 from lift_sys.core.successors import End, Stop
 from lift_sys.errors import (
-    AbandonedThreadError,
     GraphError,
     LiftError,
     NotAModelError,
-    StepTimeoutError,
 )
 from lift_sys.execution.bus import Bus
+from lift_sys.execution.calling import deadline_error
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.log import log_observer
 from lift_sys.execution.slots import current_holder, while_lent
@@ -180,14 +179,14 @@ async def _within_deadline(runner: Runner, walk: Walk, node: Any) -> End[Any]:
     if seconds is None or engine.is_lent:  # then the outer run's deadline is this one's, too
         return await runner.walk(walk, node)
     deadline = asyncio.timeout(seconds)
+    walk.deadlines = (deadline,)
     try:
         async with deadline:
             return await runner.walk(walk, node)
     except TimeoutError:
         if not deadline.expired():
             raise
-    kind = AbandonedThreadError if walk.abandoned else StepTimeoutError
-    raise kind(layer="run", seconds=seconds)
+    raise deadline_error("run", seconds, abandoned=walk.abandoned)
 
 
 def _first_node(graph: Graph[Any], start_node: Any) -> Any:

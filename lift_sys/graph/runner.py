@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import replace
 from typing import Any
 
 from lift_sys.core.address import branch_address
 from lift_sys.core.context import BranchResult
-from lift_sys.core.node import FunctionNode, node_name
+from lift_sys.core.node import DECLARED_BY_CLASS, FunctionNode, node_name
 from lift_sys.core.policies import Isolation
-from lift_sys.core.strategies import AllSuccess, Strategy, as_strategy
 from lift_sys.core.successors import End, Fork, Stop
 from lift_sys.errors import LiftError, SharedWriteError, StepLimitError, at_step
-from lift_sys.execution.contract import Contract
+from lift_sys.execution.contract import Contract, refuse_own
 from lift_sys.execution.deciders import decider_for
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.group import Group
@@ -79,6 +77,9 @@ class Runner:
             ctx.branches = branches
             ctx._random = None
             contract = contracts.get(type(node)) or self._contract(node)
+            own = getattr(node, "__dict__", None)
+            if own and not DECLARED_BY_CLASS.isdisjoint(own):
+                refuse_own(node)
             successor, state, attempts, _ = await run_step(
                 engine, walk, node, ctx, walk.state, contract
             )
@@ -127,7 +128,7 @@ class Runner:
         if not fork.nodes:
             return ()
         engine = self.engine
-        strategy = _strategy_of(fork)
+        strategy = fork.rule
         assert walk.ctx is not None
         base = Base.of(walk.ctx, walk.state)
         decider = decider_for(strategy, len(fork.nodes))
@@ -150,6 +151,9 @@ class Runner:
             walk.blame = walk.blame or Blame()
             walk.blame.take_over([stop.walk.blame or Blame()])
             stop.walk.blame = walk.blame
+            walk.busy += self.record.count(group.ended())
+            raise
+        except BaseException:  # what it did is counted, whatever ended it
             walk.busy += self.record.count(group.ended())
             raise
         walk.ended = engine.time()
@@ -222,7 +226,8 @@ class _Branches:
             raise error
         return NodeResult(
             node=self.nodes[walk.index],
-            context=walk.ctx if error else None,
+            # What a thread that was abandoned still writes to is nobody's.
+            context=walk.ctx if error and not walk.abandoned else None,
             next_node=None if error or end is None else _ENDED if end.data is None else end,
             error=error,
             execution_time_ms=walk.elapsed_ms,
@@ -255,18 +260,3 @@ def _shown(result: NodeResult[Any]) -> BranchResult:
             result.execution_time_ms / 1000,
         )
     )
-
-
-def _strategy_of(fork: Fork[Any, Any]) -> Strategy:
-    """The fork's strategy with its own overrides."""
-    strategy = as_strategy(fork.strategy)
-    if fork.accept is not None:
-        strategy = replace(strategy, accept=fork.accept)
-    if fork.fail_fast is not None:
-        if not isinstance(strategy, AllSuccess):
-            raise TypeError(
-                f"fail_fast belongs to ALL_SUCCESS; {type(strategy).__name__} decides by itself "
-                f"when to stop. Leave it out of this Fork."
-            )
-        strategy = replace(strategy, fail_fast=fork.fail_fast)
-    return strategy

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from lift_sys.errors import UsageError
 from lift_sys.execution.closing import end_tasks
 from lift_sys.graph.result import RunResult
 from lift_sys.graph.walk import Step
@@ -25,12 +26,22 @@ class StepByStep(Generic[StateT]):
         result: The run's result, once the iteration has ended.
     """
 
-    result: RunResult[StateT]
-
     def __init__(self) -> None:
         self._offers: asyncio.Queue[tuple[Step, asyncio.Future[None]] | None] = asyncio.Queue()
         self._go_on: asyncio.Future[None] | None = None
         self._task: asyncio.Task[RunResult[StateT]] | None = None
+        self._result: RunResult[StateT] | None = None
+
+    @property
+    def result(self) -> RunResult[StateT]:
+        """The run's result, once the iteration has ended.
+
+        Raises:
+            UsageError: It has not.
+        """
+        if self._result is None:
+            raise UsageError("The run has no result yet: iterate over its steps to the end.")
+        return self._result
 
     def begin(self, run: Coroutine[Any, Any, RunResult[StateT]]) -> None:
         """Start the run; it stops at its first step's end."""
@@ -52,7 +63,7 @@ class StepByStep(Generic[StateT]):
         offer = await self._offers.get()
         if offer is None:
             self._offers.put_nowait(None)  # another `anext` ends at once, too
-            self.result = await self._task
+            self._result = await self._task
             raise StopAsyncIteration
         step, self._go_on = offer
         return step

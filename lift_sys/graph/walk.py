@@ -70,6 +70,8 @@ class Walk(Holder):
         self.busy = self.ended = 0.0
         self.started = self.ctx = self.outer = self.task = None
         self.abandoned = False
+        self.leaving = None
+        self.deadlines = ()
         self.record = record
         self.state = state
         self.prefix = prefix

@@ -78,3 +78,22 @@ def test_an_executors_nodes_all_end_under_eager_tasks() -> None:
     nodes = [Note(number) for number in range(20)]
     work = ParallelExecutor(2).execute_parallel(nodes, RunContext(Log()))
     assert [result.is_success for result in asyncio.run(eagerly(work))] == [True] * 20
+
+
+class Pause(BaseNode[Log]):
+    async def run(self, ctx: RunContext[Log]) -> Spread:
+        await asyncio.sleep(0.01)
+        return Spread()
+
+
+async def many(runs: int) -> int:
+    executor = ParallelExecutor[Log](4)
+    graph = Graph(Pause, executor=executor)
+    results = await asyncio.gather(*[graph.run(state=Log()) for _ in range(runs)])
+    assert [result.output for result in results] == [100] * runs
+    return executor.slots().free
+
+
+def test_runs_that_wait_for_each_others_slots_all_end_under_eager_tasks() -> None:
+    """A slot that is given back starts who waits, which gives it back in turn: not recursively."""
+    assert asyncio.run(eagerly(many(300))) == 4

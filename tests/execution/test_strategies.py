@@ -17,7 +17,7 @@ from lift_sys import (
     MergeStrategy,
     Race,
 )
-from lift_sys.errors import BranchRejectedError, ParallelExecutionError
+from lift_sys.errors import BranchRejectedError, NodeError, ParallelExecutionError
 from lift_sys.testing import virtual
 
 
@@ -187,6 +187,8 @@ async def test_accept_refuses_results(strategy: Any, on_fork: bool):
 async def test_fail_fast_belongs_to_all_success(strategy: Any):
     """The others decide by themselves when to stop."""
     with pytest.raises(TypeError, match="fail_fast belongs to ALL_SUCCESS"):
+        Fork(workers(0), then=End(), strategy=strategy, fail_fast=True)
+    with pytest.raises(NodeError, match=r"Step 0 .*fail_fast belongs to ALL_SUCCESS"):
         await run_fork(workers(0), strategy=strategy, fail_fast=True)
 
 
@@ -243,7 +245,7 @@ async def test_an_inner_decision_leaves_the_outer_group_alone():
 
 def test_a_strategy_is_one_of_five():
     """Anything else is refused by name."""
-    with pytest.raises(TypeError, match="strategy must be a MergeStrategy member"):
+    with pytest.raises(NodeError, match="strategy must be a MergeStrategy member"):
         Graph(Split([Work()], strategy="fastest")).run_sync(state=Board(), deps=Watch())
     with pytest.raises(ValueError, match="min_success must be ≥0"):
         BestEffort(min_success=-1)

@@ -147,12 +147,16 @@ class Narrow(BaseNode[Board]):
         (End(), "End"),
         (Stop(), "Stop"),
         (None, "None"),
-        (Work, "<class"),
+        (Work, "Work (the class: write `Work(...)`)"),
         ("Work", "'Work'"),
         (Fork([Outputs()], then=Outputs()), "Fork"),
         (Fork([Work()], then=End()), "Fork"),
-        (Fork([Work], then=Outputs()), "Fork"),
-        (Fork([Work()], then=Outputs), "Fork"),
+        (
+            Fork([Work], then=Outputs()),
+            "Fork([Work (the class: write `Work(...)`)], then=Outputs())",
+        ),
+        (Fork([Work()], then=Outputs), "Fork([Work()], then=Outputs (the class"),
+        (Fork([Work(), None], then=Outputs()), "Fork([Work(), None], then=Outputs())"),
     ],
 )
 @virtual
