@@ -86,6 +86,7 @@ class Group(Generic[HolderT]):
         # Who ran the branches that ended without a result.
         self._cut_off: dict[int, HolderT] = {}
         self._rank = 0
+        self._silent = engine.scope.publish is None and finished is None
         self._witness: Witness | None = None
         # Most strategies ask nothing of a single result.
         votes = isinstance(strategy, Majority)
@@ -231,14 +232,16 @@ class Group(Generic[HolderT]):
             self._shut()
             return
         result.rank = self._rank
+        self._rank += 1
         self.results[index] = result
-        self.decider.add(index, success=result.error is None, vote=vote)
-        self._tell(result)
-        if self.decider.decided:
+        decider = self.decider
+        decider.add(index, success=result.error is None, vote=vote)
+        if not self._silent:
+            self._tell(result)
+        if decider.decided:
             self._shut()
 
     def _tell(self, result: NodeResult[Any]) -> None:
-        self._rank += 1
         if self.engine.scope.publish is not None:
             tell_branch(self.engine, result, done=self._rank, total=len(self.nodes))
         if self.finished is not None:
@@ -280,6 +283,7 @@ class Group(Generic[HolderT]):
             self.decider.add(index, success=False)
         result = self._lost(index, error)
         result.rank = self._rank
+        self._rank += 1
         self._tell(result)
         return result
 

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from lift_sys.state import canonical
 from lift_sys.state.parts import Node, Part, encoding_of, parts_among, update
 from lift_sys.state.shapes import ATOMIC, is_self_contained
+from lift_sys.state.tables import TablePart
 
 if TYPE_CHECKING:
     from lift_sys.state.builder import Builder
+    from lift_sys.state.rows import Rows
 
 
-class ListPart(Part):
+class ListPart(TablePart):
     """A list."""
 
     __slots__ = ()
@@ -24,8 +26,12 @@ class ListPart(Part):
         """Show `items`."""
         part = cls(list)
         builder.memo[id(items)] = part
+        if len(items) >= cls.fewest and (rows := builder.rows(items)) is not None:
+            part.rows, part.children = rows, tuple(range(len(items)))
+            return part
         part.values = items.copy()
         part.children = ()
+        part.rows = None
         if not ATOMIC.issuperset(map(type, items)):
             part.children = builder.fill(part.values, enumerate(items))
         return part
@@ -36,7 +42,18 @@ class ListPart(Part):
         part = cls(list)
         part.values = values
         part.children = parts_among(enumerate(values)) if children is None else children
+        if len(part.children) < part.fewest:
+            part.rows = None
         return part
+
+    def with_rows(self, rows: Rows) -> ListPart:
+        """The same list with these rows."""
+        part = ListPart(list)
+        part.rows, part.children = rows, self.children
+        return part
+
+    def _arranged(self, nodes: list[Any]) -> Any:
+        return nodes
 
     def _encode(self) -> bytes:
         return canonical.digest_sequence(
@@ -45,6 +62,8 @@ class ListPart(Part):
 
     def copy(self) -> Any:
         """A fresh live value; see `Part`."""
+        if self.rows is not None:
+            return self.rows.copies()
         items = self.values.copy()
         for index in self.children:
             items[index] = items[index].copy()
@@ -64,6 +83,10 @@ class ListPart(Part):
         if type(live) is not list:
             return walk.part(live)
         walk.seen.append(live)
+        if self.rows is not None and len(live) == len(self.children):
+            rows = self.rows.renewed(live, walk)
+            if rows is not None:
+                return self if rows is self.rows else self.with_rows(rows)
         old_values = self.values
         known = len(old_values)
         if not self.children:

@@ -13,7 +13,9 @@ from lift_sys.state.atomic import ListPart, OpaquePart, SetPart, TuplePart
 from lift_sys.state.dicts import DICTS, DictPart
 from lift_sys.state.keyed import ModelPart
 from lift_sys.state.parts import Node, Part
+from lift_sys.state.rows import Rows
 from lift_sys.state.shapes import ATOMIC, is_leaf_type, is_named_tuple, shape_of
+from lift_sys.state.tabulate import rows_of_models
 
 _CONTAINERS = DICTS | {list, set, frozenset, tuple}
 
@@ -24,16 +26,19 @@ class Builder:
     Attributes:
         aliased: Some container was met twice: it is shared by two places, or part of a cycle.
         opaque: Some value is of a kind that only `copy.deepcopy` understands.
-        seen: The live containers that were compared with a part, see `refresh`.
+        seen: The live containers that were compared with a part, see `refresh`; and those that
+            stand in rows, which are not known one by one: `met_twice` tells of these.
+        tables: Whether rows may be made; an aliased value can't have any.
     """
 
-    __slots__ = ("aliased", "memo", "opaque", "seen")
+    __slots__ = ("aliased", "memo", "opaque", "seen", "tables")
 
-    def __init__(self) -> None:
+    def __init__(self, *, tables: bool = True) -> None:
         self.memo: dict[int, Part] = {}
         self.seen: list[Any] = []
         self.aliased = False
         self.opaque = False
+        self.tables = tables
 
     def part(self, value: Any) -> Node:
         """The leaf or part that shows `value`."""
@@ -57,6 +62,10 @@ class Builder:
         if kind is set or kind is frozenset:
             return SetPart.build(value, self)
         return OpaquePart.build(value, self)
+
+    def rows(self, values: list[Any]) -> Rows | None:
+        """What shows `values` as rows, if they can be."""
+        return rows_of_models(values, self) if self.tables else None
 
     def met_twice(self) -> bool:
         """Whether a container stands in two places of what was walked."""

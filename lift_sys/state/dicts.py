@@ -11,15 +11,17 @@ from lift_sys.state import canonical
 from lift_sys.state.atomic import OpaquePart
 from lift_sys.state.parts import MISSING, Node, Part, encoding_of, parts_among, update
 from lift_sys.state.shapes import ATOMIC
+from lift_sys.state.tables import TablePart
 
 if TYPE_CHECKING:
     from lift_sys.state.builder import Builder
+    from lift_sys.state.rows import Rows
 
 #: The kinds of dict that are known.
 DICTS = frozenset({dict, defaultdict, OrderedDict, Counter})
 
 
-class DictPart(Part):
+class DictPart(TablePart):
     """A dict, or one of the standard library's kinds of it."""
 
     __slots__ = ("factory",)
@@ -34,6 +36,12 @@ class DictPart(Part):
         part = cls(type(mapping))
         builder.memo[id(mapping)] = part
         part.factory = getattr(mapping, "default_factory", None)
+        if type(mapping) is dict and len(mapping) >= cls.fewest:
+            rows = builder.rows([*mapping.values()])
+            if rows is not None:
+                part.rows, part.children = rows, tuple(mapping)
+                return part
+        part.rows = None
         part.values = dict(mapping)
         part.children = builder.fill(part.values, mapping.items())
         return part
@@ -43,7 +51,18 @@ class DictPart(Part):
         part = DictPart(self.cls)
         part.factory, part.values = self.factory, values
         part.children = parts_among(values.items()) if children is None else children
+        if len(part.children) < part.fewest:
+            part.rows = None
         return part
+
+    def with_rows(self, rows: Rows) -> DictPart:
+        """The same keys with these rows."""
+        part = DictPart(dict)
+        part.factory, part.rows, part.children = None, rows, self.children
+        return part
+
+    def _arranged(self, nodes: list[Any]) -> Any:
+        return dict(zip(self.children, nodes, strict=True))
 
     def _encode(self) -> bytes:
         items = [(encoding_of(key), encoding_of(value)) for key, value in self.values.items()]
@@ -54,6 +73,8 @@ class DictPart(Part):
 
     def copy(self) -> Any:
         """A fresh live value; see `Part`."""
+        if self.rows is not None:
+            return dict(zip(self.children, self.rows.copies(), strict=True))
         if self.cls is dict:
             mapping: Any = self.values.copy()
         else:
@@ -83,6 +104,15 @@ class DictPart(Part):
         if type(live) is not self.cls or getattr(live, "default_factory", None) != self.factory:
             return walk.part(live)
         walk.seen.append(live)
+        children = self.children
+        if (
+            self.rows is not None
+            and len(live) == len(children)
+            and all(map(is_, live, children))  # the very same keys
+        ):
+            rows = self.rows.renewed([*live.values()], walk)
+            if rows is not None:
+                return self if rows is self.rows else self.with_rows(rows)
         fresh: dict[Any, Node] | None = None
         old_values = self.values
         for key, value in live.items():
@@ -93,7 +123,7 @@ class DictPart(Part):
             if new is not old:
                 fresh = {} if fresh is None else fresh
                 fresh[key] = new
-        if len(live) == len(old_values) and all(map(is_, live, old_values)):  # the very same keys
+        if len(live) == len(old_values) and all(map(is_, live, old_values)):
             if fresh is None:
                 return self
             kept = not any(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence, Set
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 # lazy state (lazy.py) overrides `__dict__`; both have to be passed by here.
 _new: Any = object.__new__
 _new_part: Callable[[type[ModelPart]], ModelPart] = object.__new__
-_raw_dict = BaseModel.__dict__["__dict__"].__get__
+raw_dict = BaseModel.__dict__["__dict__"].__get__
+drain = deque[Any](maxlen=0).extend
 _set_dict = BaseModel.__dict__["__dict__"].__set__
 _set_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
 _set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
@@ -116,7 +119,7 @@ class ModelPart(Part):
             return self._refresh_lazy(live, walk)
         walk.seen.append(live)
         values, shape = self.values, self.shape
-        now: dict[str, Any] = _raw_dict(live) if shape.plain else shape.attributes(live)
+        now: dict[str, Any] = raw_dict(live) if shape.plain else shape.attributes(live)
         if not shape.plain and shape.is_ambiguous(live):
             return walk.part(live)
         if len(now) != len(values):
@@ -169,7 +172,7 @@ class ModelPart(Part):
         """
         if type(live) is not self.cls or not self.shape.plain:
             return None
-        now = _raw_dict(live)
+        now = raw_dict(live)
         values = self.values
         if len(now) != len(values):
             return None
@@ -214,3 +217,42 @@ class ModelPart(Part):
                 value = walk.part(value) if old is MISSING else update(old, value, walk)
             fresh[name] = value
         return self._with(fresh, live)
+
+
+def models_of(
+    cls: type, attributes: list[dict[str, Any]], fields_set: Iterable[set[str]]
+) -> list[Any]:
+    """Many live models without extras and private attributes; what is given is taken over."""
+    models = list(map(_new, repeat(cls, len(attributes))))
+    drain(map(_set_dict, models, attributes))
+    drain(map(_set_fields_set, models, fields_set))
+    drain(map(_set_extra, models, repeat(None)))
+    drain(map(_set_private, models, repeat(None)))
+    return models
+
+
+def model_parts(
+    cls: type,
+    shape: Shape,
+    attributes: list[dict[str, Node]],
+    fields_sets: Iterable[frozenset[str]],
+    children: tuple[str, ...] | None,
+) -> list[ModelPart]:
+    """Many parts of one class; `children`, if all have the same."""
+    parts = list(map(_new_part, repeat(ModelPart, len(attributes))))
+    inside: Sequence[tuple[str, ...]] | repeat[tuple[str, ...]] = (
+        [parts_among(values.items()) for values in attributes]
+        if children is None
+        else repeat(children)
+    )
+    for slot, values in (
+        ("_encoding", repeat(None)),
+        ("cls", repeat(cls)),
+        ("shape", repeat(shape)),
+        ("values", attributes),
+        ("fields_set", fields_sets),
+        ("children", inside),
+    ):
+        setter = getattr(ModelPart, slot).__set__
+        drain(map(setter, parts, values))
+    return parts

@@ -13,8 +13,10 @@ from typing import Any, NoReturn, TypeVar
 from lift_sys.errors import MergeConflictError, ReducerError
 from lift_sys.state.atomic import ListPart
 from lift_sys.state.dicts import DictPart
+from lift_sys.state.equality import equal
 from lift_sys.state.keyed import ModelPart
-from lift_sys.state.parts import MISSING, Node, Part, equal, parts_among
+from lift_sys.state.merge_rows import may_reduce, merge_rows
+from lift_sys.state.parts import MISSING, Node, Part, parts_among
 from lift_sys.state.paths import Path, path_text
 from lift_sys.state.reducers import Append, ConflictingValuesError, Reducer, reducers_of
 from lift_sys.state.snapshot import Snapshot
@@ -114,6 +116,8 @@ class _Merger:
         self, path: Path, base: ModelPart | DictPart, changed: list[tuple[int, Node]]
     ) -> Node:
         """Merge the attributes of a model, or the keys of a dict."""
+        if (joined_rows := self.rows(path, base, changed)) is not None:
+            return joined_rows
         known = self.joined.get(call := (id(base), *(id(node) for _, node in changed)))
         if known is not None:
             return known
@@ -148,6 +152,17 @@ class _Merger:
         joined.children = parts_among(values.items())
         return joined
 
+    def rows(
+        self, path: Path, base: ModelPart | DictPart, changed: list[tuple[int, Node]]
+    ) -> Node | None:
+        """As `inside` for a dict of rows; None if it is none, or has to be done one by one."""
+        if not isinstance(base, DictPart) or not self.simple or self.own_reducers(path):
+            return None
+        if base.rows is None or not all(base.has_outline_of(node) for _, node in changed):
+            return None
+        joined = merge_rows(base.rows, [node.rows for _, node in changed])
+        return None if joined is None else base.with_rows(joined)
+
     def may_reduce(self, path: Path, base: Node, node: Node) -> bool:
         """Whether a reducer may stand at, or below, what differs.
 
@@ -161,6 +176,9 @@ class _Merger:
             return False
         if own or type(base) is not type(node):
             return bool(own)
+        if isinstance(base, DictPart) and base.has_outline_of(node):
+            assert base.rows is not None
+            return may_reduce(base.rows, node.rows)
         before = base.values
         return any(
             [  # noqa: C419  quicker
@@ -230,8 +248,6 @@ class _Merger:
 def _equal(left: Node, right: Node) -> bool:
     if left is MISSING or right is MISSING:
         return left is right
-    if type(left) is ListPart and type(right) is ListPart and len(left.values) != len(right.values):
-        return False  # quick where a list grows, however long it is
     return equal(left, right)
 
 

@@ -64,6 +64,11 @@ class Part:
                 self._encoding = _Knotted(canonical.encode_child(self.restore({}), "state"))
             return self._encoding
 
+    @property
+    def is_encoded(self) -> bool:
+        """Whether the encoding is known already."""
+        return self._encoding is not None and self._encoding is not _OPEN
+
     def merkle(self) -> bytes:
         """The encoding out of the encodings of the parts inside.
 
@@ -106,15 +111,6 @@ def encoding_of(node: Node) -> bytes:
         return node.merkle()
     encoding = canonical.encode_leaf(node)
     return canonical.encode_child(node, "state") if encoding is None else encoding
-
-
-def equal(left: Node, right: Node) -> bool:
-    """Whether two leaves or parts show equal values."""
-    if left is right:
-        return True
-    if isinstance(left, Part):
-        return isinstance(right, Part) and left.encoding == right.encoding
-    return not isinstance(right, Part) and canonical.same(left, right)
 
 
 def parts_among(items: Iterable[tuple[Any, Node]]) -> tuple[Any, ...]:

@@ -60,10 +60,14 @@ class Snapshot(Generic[ValueT]):
         builder = Builder()
         try:
             root = builder.part(value)
+            if builder.seen and (builder.opaque or builder.met_twice()):
+                builder = Builder(tables=False)
+                root = builder.part(value)
             if not builder.opaque:
                 return cls(root, simple=not builder.aliased)
             pristine = copy.deepcopy(value)
-            return cls(Builder().part(pristine), simple=False, pristine=pristine)
+            shown = Builder(tables=False).part(pristine)
+            return cls(shown, simple=False, pristine=pristine)
         except RecursionError:
             raise UncopyableStateError(
                 path=name, type_name=type(value).__name__, reason=_TOO_DEEP

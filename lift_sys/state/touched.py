@@ -14,10 +14,15 @@ from pydantic import BaseModel
 
 from lift_sys.state import canonical
 from lift_sys.state.atomic import ListPart, OpaquePart
+from lift_sys.state.checkers import model_checker, plain_types
+from lift_sys.state.columns import Leaves
+from lift_sys.state.equality import equal
 from lift_sys.state.keyed import ModelPart
-from lift_sys.state.parts import MISSING, Node, Part, equal
+from lift_sys.state.parts import MISSING, Node, Part
 from lift_sys.state.paths import Path
+from lift_sys.state.rows import Rows
 from lift_sys.state.snapshot import Snapshot
+from lift_sys.state.tables import TablePart
 
 
 class Touched(NamedTuple):
@@ -36,20 +41,26 @@ class Touched(NamedTuple):
     fields: tuple[str, ...]
 
 
-def touched_models(live: Any, old: Snapshot[Any] | None, new: Snapshot[Any]) -> Iterator[Touched]:
+def touched_models(
+    live: Any, old: Snapshot[Any] | None, new: Snapshot[Any], *, joined: bool = False
+) -> Iterator[Touched]:
     """Each model that changed from `old` to `new`, the snapshot of `live`; all of them without `old`.
+
+    Rows of which it is plain that nothing can be wrong are left out; after a join (`joined`) there
+    are validators of whole models, too.
 
     Snapshots of simple states share every part that is equal (`Part.refresh`), so that another part
     is a change; of other states the values decide.
     """
     before = MISSING if old is None else old.root
     exact = old is not None and old.simple and new.simple
-    return _Walk(exact).models(before, new.root, live, ())
+    return _Walk(exact, joined).models(before, new.root, live, ())
 
 
 class _Walk:
-    def __init__(self, exact: bool) -> None:
+    def __init__(self, exact: bool, joined: bool) -> None:
         self.exact = exact
+        self.joined = joined
         self.met: set[int] = set()
 
     def differ(self, before: Node, after: Node) -> bool:
@@ -96,6 +107,10 @@ class _Walk:
 
     def inside(self, old: Node, new: Part, live: Any, path: Path) -> Iterator[Touched]:
         """The changed models that a container holds."""
+        if self.exact and isinstance(new, TablePart) and new.has_outline_of(old):
+            assert new.rows is not None
+            if are_plainly_right(old.rows, new.rows, joined=self.joined):
+                return
         same = isinstance(old, Part) and type(old) is type(new)
         known = old.values if same else type(new.values)()
         changed: list[tuple[Any, Node]] = []
@@ -127,6 +142,8 @@ class _Walk:
             return False
         if isinstance(new, ModelPart):
             return True
+        if isinstance(new, TablePart) and new.has_outline_of(old):
+            return True
         if not new.children or old.children != new.children or len(old.values) != len(new.values):
             return False
         if isinstance(new.values, dict):
@@ -134,6 +151,27 @@ class _Walk:
         else:
             pairs = list(zip(old.values, new.values, strict=True))
         return all(self.is_same_outline(before, after) for before, after in pairs)
+
+
+def are_plainly_right(old: Rows, new: Rows, *, joined: bool) -> bool:
+    """Whether only leaves of the rows changed, to values of their field's own unconstrained type."""
+    if joined and model_checker(new.cls) is not None:
+        return False
+    types = plain_types(new.cls)
+    for name, column in new.columns.items():
+        before = old.columns[name]
+        if column is before:
+            continue
+        if isinstance(column, Rows) and isinstance(before, Rows):
+            if column.cls is not before.cls or not are_plainly_right(before, column, joined=joined):
+                return False
+        elif type(column) is Leaves:
+            now = map(column.items.__getitem__, column.differing(before))
+            if {*map(type, now)} != {types.get(name)}:
+                return False
+        else:
+            return False
+    return True
 
 
 def _changed_of_opaque(old: Node, new: OpaquePart, live: Any) -> tuple[str, ...]:

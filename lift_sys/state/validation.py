@@ -69,7 +69,7 @@ def _validate(
     if old is not None and old.root is new.root:
         return
     problems: list[tuple[str, str]] = []
-    for touched in touched_models(live, old, new):
+    for touched in touched_models(live, old, new, joined=joined):
         found = [problem for name in touched.fields for problem in _check_field(touched, name)]
         problems += found or (_check_model(touched) if joined else [])
     if problems:

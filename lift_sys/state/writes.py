@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from lift_sys.state.atomic import ListPart
+from lift_sys.state.columns import Leaves, Lists
 from lift_sys.state.dicts import DictPart
+from lift_sys.state.equality import equal
 from lift_sys.state.keyed import ModelPart
-from lift_sys.state.parts import MISSING, Node, Part, equal
+from lift_sys.state.parts import MISSING, Node, Part
 from lift_sys.state.paths import Key, Path, path_text
+from lift_sys.state.rows import differing
 from lift_sys.state.snapshot import Snapshot
 
 
@@ -91,7 +94,45 @@ def changes(old: Snapshot[Any], new: Snapshot[Any]) -> WriteSet:
 
 def changed_paths(old: Snapshot[Any], new: Snapshot[Any]) -> tuple[str, ...]:
     """Where `new`, which was refreshed from `old`, differs: `changes(old, new).paths`, but quick."""
-    return changes(old, new).paths if new.changed is None else new.changed
+    if new.changed is not None:
+        return new.changed
+    if old is new or not (old.simple and new.simple):
+        return changes(old, new).paths
+    return tuple(_paths(old.root, new.root, (), ""))
+
+
+def _paths(old: Node, new: Node, path: Path, text: str) -> list[str]:
+    """The paths of `_differences` between parts of which one was refreshed from the other."""
+    found: list[str] | None = None
+    if (
+        isinstance(old, ModelPart)
+        and is_stepwise(old, new)
+        and old.values.keys() == new.values.keys()
+    ):
+        found = []
+        for name, before in old.values.items():
+            after = new.values[name]
+            if after is not before:
+                found += _paths(before, after, (*path, name), f"{text}.{name}" if text else name)
+    elif isinstance(old, DictPart) and old.has_outline_of(new):
+        found = _paths_of_rows(old, new, text)
+    if found is None:
+        found = [path_text(each.path) for each in _differences(old, new, path, set())]
+    return found
+
+
+def _paths_of_rows(old: DictPart, new: DictPart, text: str) -> list[str] | None:
+    """As `_paths`, column by column; None if other things than leaves and lists of them differ."""
+    assert old.rows is not None
+    assert new.rows is not None
+    before, keys = old.rows.columns, old.children
+    found: list[tuple[int, int, str]] = []
+    for place, (name, column) in enumerate(new.rows.columns.items()):
+        if column is not before[name]:
+            if not isinstance(column, (Leaves, Lists)):
+                return None
+            found += [(row, place, name) for row in differing(column, before[name])]
+    return [f"{text}[{keys[row]!r}].{name}" for row, _, name in sorted(found)]
 
 
 def _differences(old: Node, new: Node, path: Path, shared: set[int]) -> Iterator[Operation]:
@@ -129,7 +170,9 @@ def is_stepwise(old: Node, new: Node) -> bool:
         return False
     if type(old) is not type(new) or old.cls is not new.cls:
         return False
-    return isinstance(old, ModelPart) or old.is_followed_by(new.values)
+    if isinstance(old, ModelPart):
+        return True
+    return old.has_outline_of(new) or old.is_followed_by(new.values)
 
 
 def _shared(root: Node) -> set[int]:
@@ -152,7 +195,9 @@ def _shared(root: Node) -> set[int]:
 
 def appended(old: ListPart, new: ListPart) -> tuple[Node, ...] | None:
     """The items that `new` has after those of `old`, or None if `old` is not its beginning."""
-    length = len(old.values)
+    length = old.count()
+    if new.count() == length:
+        return () if equal(old, new) else None
     if len(new.values) < length or not all(map(equal, old.values, new.values)):
         return None
     return tuple(new.values[length:])
