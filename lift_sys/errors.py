@@ -30,9 +30,15 @@
     |-- UsageError                            wrong input from a person: command line, files, extras
     |   |-- MissingExtraError (ImportError)   a package of an extra is not installed
     |   |-- CassetteFileError (ValueError)    a file of recorded model calls can't be read
+    |   |-- RunLogError (ValueError)          a log of repeated model calls is broken
+    |   |-- MissingColumnError (LookupError)  ... or lacks a column that was asked for
     |   `-- ModelNotFoundError (FileNotFoundError)   the embedded model's weights are not there
     |-- CassetteMissError (LookupError)       a cassette has no answer to what a model was asked
+    |-- RecordedCallError (RuntimeError)      a recorded call had failed, and is replayed
+    |-- DivergenceError (AssertionError)      runs that were to be equal differ
+    |-- AttributionError                      what a difference comes from could not be looked for
     |-- DeadlockError                         a virtual clock saw that nothing can ever go on
+    |-- StuckError                            a program on a controlled event loop never ends
     |-- UncontrolledError (RuntimeError)      an explored run does what no schedule controls
     |-- ScheduleError (ValueError)            a schedule string is broken, or of another program
     `-- UnscriptedPromptError (LookupError)   a scripted model was not told what to answer
@@ -520,6 +526,19 @@ class DeadlockError(LiftError):
         )
 
 
+class StuckError(LiftError):
+    """A program on a controlled event loop waits for what never comes, or never ends.
+
+    Attributes:
+        waiting: For each task its name, and the line where it waits.
+    """
+
+    def __init__(self, *, waiting: Sequence[str]) -> None:
+        self.waiting = tuple(waiting)
+        lines = "".join(f"\n  - {text}" for text in self.waiting)
+        super().__init__(f"It never ends: no task can come any further. Waiting are:{lines}")
+
+
 class UncontrolledError(LiftError, RuntimeError):
     """An explored run did something that no schedule controls, such as opening a socket.
 
@@ -659,6 +678,22 @@ class CassetteMissError(LiftError, LookupError):
         )
 
 
+class RecordedCallError(LiftError, RuntimeError):
+    """A recorded call to a model had failed, in a way that only its text is left of.
+
+    Attributes:
+        type_name: Type of the error that was recorded.
+        message: Its text.
+    """
+
+    def __init__(self, *, type_name: str, message: str) -> None:
+        self.type_name, self.message = type_name, message
+        super().__init__(
+            f"When it was recorded, this call to a model failed with {type_name}: {message} To ask "
+            f"the model again, record with `mode='auto'`."
+        )
+
+
 # --- the executor without a graph ----------------------------------------------------------------
 
 
@@ -668,3 +703,58 @@ class StrategyNotMetError(ParallelExecutionError, MergeError):
     To its caller the call is a merge, which code of the first design guards by `except MergeError`;
     a fork of a graph that does not meet its strategy raises the plain `ParallelExecutionError`.
     """
+
+
+# --- determinism: attribution ---------------------------------------------------------------------
+
+
+class AttributionError(LiftError):
+    """Runs could not be made, or not be compared, so nothing can be said about their differences."""
+
+
+# --- determinism: checks --------------------------------------------------------------------------
+
+
+class DivergenceError(LiftError, AssertionError):
+    """Runs that were to be equal differ; the text is the report.
+
+    Attributes:
+        report: The `DeterminismReport`.
+    """
+
+    def __init__(self, *, report: Any) -> None:
+        self.report = report
+        name = getattr(report, "target", "The target")
+        super().__init__(f"{name} is not deterministic\n{report}")
+
+
+# --- determinism: logs of runs --------------------------------------------------------------------
+
+
+class RunLogError(UsageError, ValueError):
+    """A log of repeated model calls can't be used.
+
+    Attributes:
+        place: Where: the file, or its line as `runs.jsonl:12`.
+        reason: What is wrong there, as a clause.
+    """
+
+    def __init__(self, *, place: str, reason: str) -> None:
+        self.place, self.reason = place, reason
+        super().__init__(f"{place}: {reason}.")
+
+
+class MissingColumnError(UsageError, LookupError):
+    """A log of repeated model calls has no such column.
+
+    Attributes:
+        column: What was asked for.
+        columns: Those there are, nested ones as dotted paths.
+        meant: The one that may have been meant; empty if none is close.
+    """
+
+    def __init__(self, *, column: str, columns: Sequence[str], meant: str = "") -> None:
+        self.column, self.columns, self.meant = column, tuple(columns), meant
+        hint = f" Did you mean {meant!r}?" if meant else ""
+        known = _listed(self.columns, most=40) or "none"
+        super().__init__(f"There is no column {column!r}.{hint} The columns are: {known}.")

@@ -1,0 +1,160 @@
+"""From a file to records: JSON lines (also packed by gzip or xz), CSV, Parquet.
+
+Bytes are decoded line by line, so that each mistake has its file and line. Nothing in a file is
+ever run; Parquet needs pyarrow, which is imported only for such a file.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import lzma
+import os
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+
+from lift_sys.determinism.agreement.records import Columns, Record, records_at
+from lift_sys.errors import RunLogError
+
+# A row, and its place for messages.
+_Row = tuple[str, dict[str, Any]]
+
+_UNPACK: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
+
+
+def read_records(path: str | os.PathLike[str], columns: Columns) -> list[Record]:
+    """Read a log of runs.
+
+    Args:
+        path: A file whose suffix says its format: .jsonl, .ndjson or .csv (each also with .gz or
+            .xz behind it), or .parquet. Text is UTF-8. A CSV file has a header line; its
+            empty cells are missing values.
+        columns: Which column holds what.
+
+    Raises:
+        RunLogError: The file can't be read, its suffix is unknown, it is empty, or a line of it is
+            broken; the message names the line.
+        MissingColumnError: The file has no such column; it lists those there are.
+    """
+    file = Path(path)
+    suffixes = [suffix.lower() for suffix in file.suffixes]
+    packed = suffixes[-1] if suffixes and suffixes[-1] in _UNPACK else ""
+    form = suffixes[-2 if packed else -1] if len(suffixes) > bool(packed) else ""
+    reader = {".jsonl": _json_lines, ".ndjson": _json_lines, ".csv": _csv_rows}.get(form)
+    if form == ".parquet" and not packed:
+        rows = _parquet_rows(file)
+    elif reader is not None:
+        rows = reader(file, packed)
+    else:
+        raise RunLogError(
+            place=str(file),
+            reason=f"its suffix {''.join(suffixes[-2:]) or '(none)'} is none of .jsonl, .ndjson and "
+            f".csv (also with .gz or .xz), and .parquet",
+        )
+    try:
+        return records_at(rows, columns, source=str(file))
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        what = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise RunLogError(place=str(file), reason=f"it can't be read: {what}") from error
+
+
+def _lines(file: Path, packed: str) -> Iterator[tuple[int, str]]:
+    """Numbered lines with their ends."""
+    stream: IO[bytes] = _UNPACK[packed](file, "rb") if packed else file.open("rb")
+    with stream:
+        for number, raw in enumerate(stream, 1):
+            try:
+                # The mark that some editors put before the first line is no part of it.
+                yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise RunLogError(
+                    place=f"{file}:{number}", reason=f"this is no UTF-8 text ({error.reason})"
+                ) from error
+
+
+def _json_lines(file: Path, packed: str) -> Iterator[_Row]:
+    for number, line in _lines(file, packed):
+        if not line.strip():
+            continue
+        place = f"{file}:{number}"
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            what = getattr(error, "msg", "") or str(error)
+            column = f", column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+            raise RunLogError(
+                place=place, reason=f"this is no valid JSON ({what}{column})"
+            ) from error
+        if not isinstance(row, dict):
+            raise RunLogError(
+                place=place,
+                reason=f"a line has to be a JSON object, not a {type(row).__name__}",
+            )
+        yield place, row
+
+
+def _csv_rows(file: Path, packed: str) -> Iterator[_Row]:
+    # The limit is the interpreter's; outputs of models pass its 128 kB.
+    before = csv.field_size_limit(sys.maxsize)
+    try:
+        rows = list(_split(file, packed))
+    finally:
+        csv.field_size_limit(before)
+    if not rows:
+        return
+    (place, header), *others = rows
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise RunLogError(place=place, reason=f"the header has the column {twice[0]!r} twice")
+    for place, cells in others:
+        if len(cells) != len(header):
+            raise RunLogError(
+                place=place,
+                reason=f"there are {len(cells)} cells, but the header has {len(header)} columns",
+            )
+        yield place, {name: cell or None for name, cell in zip(header, cells, strict=True)}
+
+
+def _split(file: Path, packed: str) -> Iterator[tuple[str, list[str]]]:
+    """Rows of cells; the place is the line on which a row ends."""
+    reader = csv.reader((line for _, line in _lines(file, packed)), strict=True)
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise RunLogError(
+                place=f"{file}:{reader.line_num}", reason=f"this is no valid CSV ({error})"
+            ) from error
+        if cells:
+            yield f"{file}:{reader.line_num}", cells
+
+
+def _parquet_rows(file: Path) -> Iterator[_Row]:
+    try:
+        # By name, as type checkers find no types in it, or no pyarrow at all.
+        pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ModuleNotFoundError as error:
+        if error.name != "pyarrow":
+            raise
+        raise RunLogError(
+            place=str(file), reason="Parquet files are read by pyarrow: pip install pyarrow"
+        ) from error
+    number = 0
+    try:
+        with parquet.ParquetFile(file) as opened:
+            for batch in opened.iter_batches():
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"{file}, row {number}", row
+    except pyarrow.ArrowException as error:
+        what = str(error).partition("\n")[0]
+        raise RunLogError(
+            place=str(file), reason=f"it can't be read as Parquet ({what})"
+        ) from error
