@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from lift_sys.core.extras import require
 from lift_sys.core.node import BaseNode, node_name
 from lift_sys.errors import ModelOutputError, UsageError
+from lift_sys.llm.cassette.current import cassette_in_use, counting_replays
 from lift_sys.llm.usage import read_run_usage, usage_entry
 
 if TYPE_CHECKING:
@@ -144,20 +145,24 @@ class AgentNode(BaseNode[StateT], Generic[StateT, OutputT]):
         prompt = self.prompt(ctx.state)
         clock = asyncio.get_running_loop().time
         started = clock()
-        with capture_run_messages() as messages:
+        with capture_run_messages() as messages, counting_replays(ctx, node_name(self)) as replays:
             try:
                 result: AgentRunResult[OutputT] = await agent.run(prompt, usage=counts, **options)
             except BaseException as error:
                 # Also if the run was cancelled: what was spent is spent.
                 usage = read_run_usage(
-                    counts, unanswered=_unanswered(messages, error), seconds=clock() - started
+                    counts,
+                    unanswered=_unanswered(messages, error),
+                    cached=replays.calls,
+                    seconds=clock() - started,
                 )
                 if usage.calls:
                     ctx.add_usage(usage)
                 if isinstance(error, UnexpectedModelBehavior) and _is_about_values(error):
                     raise self._refused(ctx.address, error, messages) from error
                 raise
-        usage = read_run_usage(counts, unanswered=0, seconds=clock() - started)
+        seconds = clock() - started
+        usage = read_run_usage(counts, unanswered=0, cached=replays.calls, seconds=seconds)
         ctx.add_usage(usage)
         ctx.add_provenance(
             node_name(self),
@@ -183,6 +188,11 @@ class AgentNode(BaseNode[StateT], Generic[StateT, OutputT]):
         }
         if self.stream:
             options["event_stream_handler"] = _pass_on_text(ctx)
+        cassette = cassette_in_use()
+        if cassette is not None:
+            given = given | {
+                "capabilities": [*(given.get("capabilities") or ()), cassette.capability()]
+            }
         model = given.get("model", self.model)
         if isinstance(model, str):
             from pydantic_ai.models import infer_model

@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 from lift_sys.core.extras import require
 from lift_sys.core.node import BaseNode, node_name
 from lift_sys.errors import ModelOutputError, UsageError
+from lift_sys.llm.cassette.current import cassette_in_use, counting_replays
 from lift_sys.llm.usage import DspyMeter, usage_entry
 
 if TYPE_CHECKING:
@@ -152,6 +153,9 @@ class SignatureNode(BaseNode[StateT]):
         signature = self._parsed_signature()
         inputs = self.extract_inputs(ctx.state)
         lm = self.lm_for(ctx)
+        cassette = cassette_in_use()
+        if cassette is not None:
+            lm = cassette.wrap(lm)
         # On the class, since a plain function read from the node itself would become its method.
         make = vars(self).get("module_type", type(self).module_type) or dspy.Predict
         module = make(signature)
@@ -169,16 +173,17 @@ class SignatureNode(BaseNode[StateT]):
             settings["adapter"] = self.adapter
         clock = asyncio.get_running_loop().time
         started = clock()
-        try:
-            with dspy.context(**settings):
-                prediction = await module.acall(**inputs)
-        except dspy.utils.exceptions.AdapterParseError as error:
-            raise self._unparsed(ctx.address, error) from error
-        finally:
-            # Also if the call failed or was cancelled: what was spent is spent.
-            usage = meter.total(seconds=clock() - started)
-            if usage.calls:
-                ctx.add_usage(usage)
+        with counting_replays(ctx, node_name(self)) as replays:
+            try:
+                with dspy.context(**settings):
+                    prediction = await module.acall(**inputs)
+            except dspy.utils.exceptions.AdapterParseError as error:
+                raise self._unparsed(ctx.address, error) from error
+            finally:
+                # Also if the call failed or was cancelled: what was spent is spent.
+                usage = meter.total(cached=replays.calls, seconds=clock() - started)
+                if usage.calls:
+                    ctx.add_usage(usage)
         self.update_state(ctx.state, prediction)
         ctx.add_provenance(
             node_name(self),

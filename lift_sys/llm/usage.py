@@ -34,6 +34,7 @@ class DspyMeter:
         self._started = 0
         self._cached = 0
         self._counted: list[dict[str, Any]] = []
+        self._replayed: list[dict[str, Any]] = []  # a cassette knows it; DSPy's cache has none
         self._costs: list[float] = []
 
     def attach(self, lm: Any) -> Any:
@@ -60,17 +61,25 @@ class DspyMeter:
         """DSPy calls it for each call that succeeded, with all that it knows of it."""
         # An answer from the cache is not counted; one from a provider is, as this very dict.
         cached = all(entry["usage"] is not usage for usage in self._counted)
-        self._cached += cached
+        response = entry.get("response")
+        requests = len(response) if isinstance(response, tuple) else 1  # one for each candidate
+        self._started += requests - 1
+        if cached:
+            self._cached += requests
+            self._replayed.append(entry["usage"])
         if entry.get("cost") is not None:
             self._costs.append(0.0 if cached else float(entry["cost"]))
-        if isinstance(entry.get("response"), tuple):
-            self._started += len(entry["response"]) - 1  # n candidates are n requests
         model = str(entry.get("response_model") or entry["model"])
         if model not in self.models:
             self.models.append(model)
 
-    def total(self, *, seconds: float) -> Usage:
-        """Everything so far; `seconds` is how long it took."""
+    def total(self, *, cached: int, seconds: float) -> Usage:
+        """Everything so far.
+
+        Args:
+            cached: Calls that a cassette answered, if only by a recorded failure.
+            seconds: How long it took.
+        """
         return Usage(
             # A language model of the module's own is seen only by what it has counted.
             calls=max(self._started, len(self._counted) + self._cached),
@@ -78,31 +87,34 @@ class DspyMeter:
             output_tokens=self._sum("completion_tokens", "output_tokens"),
             cost=sum(self._costs) if self._costs else None,
             seconds=seconds,
-            cached_calls=self._cached,
+            cached_calls=max(self._cached, cached),
         )
 
     def _sum(self, *names: str) -> int:
         """Add up the first of `names` that each answer reports; providers differ in spelling."""
         found = (
-            next((usage[name] for name in names if usage.get(name)), 0) for usage in self._counted
+            next((usage[name] for name in names if usage.get(name)), 0)
+            for usage in (*self._counted, *self._replayed)
         )
         return sum(int(tokens) for tokens in found)
 
 
-def read_run_usage(usage: RunUsage, *, unanswered: int, seconds: float) -> Usage:
+def read_run_usage(usage: RunUsage, *, unanswered: int, cached: int, seconds: float) -> Usage:
     """Turn what Pydantic AI has counted in a run into `Usage`.
 
     Args:
         usage: The run's own counts; they are right also when the run fails.
         unanswered: Requests that were sent and got no answer, which Pydantic AI does not count.
+        cached: Requests, among all of them, that a cassette answered.
         seconds: How long the run took.
     """
     return Usage(
-        calls=usage.requests + unanswered,
+        calls=max(usage.requests + unanswered, cached),
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cost=None if usage.cost is None else float(usage.cost),
         seconds=seconds,
+        cached_calls=cached,
     )
 
 

@@ -1,0 +1,226 @@
+"""The tape: whether the recording or the model answers a call, what is kept, and when it is saved.
+
+Before editing: one tape may be used by several event loops and threads at the same time, so what
+calls share is changed under one lock, and nothing is awaited while it is held. A call that is
+recorded is in the journal before its answer is returned; the file itself is replaced at the end.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+from lift_sys.errors import CassetteFileError, CassetteMissError
+from lift_sys.llm.cassette import file, location
+from lift_sys.llm.cassette.current import count_unsent, is_asking
+from lift_sys.llm.cassette.differences import explain
+from lift_sys.llm.cassette.entry import Entry, digest_of
+from lift_sys.llm.cassette.perturb import Perturbation
+from lift_sys.llm.cassette.recording import Key, Recording, in_order
+from lift_sys.llm.cassette.scrub import Scrubber
+from lift_sys.llm.cassette.session import Asked, CassetteStatistics
+
+__all__ = ["Mode", "Tape"]
+
+Mode: TypeAlias = Literal["auto", "record", "replay"]
+"""What is done with a call: `replay` only plays what was recorded, `record` makes every call anew,
+and `auto` plays what was recorded, unless it had failed, and makes and adds the rest."""
+
+
+class Tape:
+    """Recorded calls, and what the calls of this session make of them.
+
+    Args:
+        path: The file, or None.
+        mode: See `Mode`.
+        live: Steps that ask the model in any mode, as `location.selects` takes them.
+        perturb: How answers are changed as they are played.
+        scrubber: What takes secrets out.
+        pace: How long a replayed answer takes, as a share of the time that the recorded one took.
+        entries: What is recorded already, besides what the file holds.
+
+    Raises:
+        CassetteFileError: The file is missing in mode `replay`, or can't be used.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        mode: Mode,
+        *,
+        live: Sequence[str],
+        perturb: Perturbation | None,
+        scrubber: Scrubber,
+        pace: float,
+        entries: Iterable[Entry] = (),
+    ) -> None:
+        self.path = path
+        self.mode: Mode = mode
+        self.live = live
+        self.perturb = perturb
+        self.scrubber = scrubber
+        self.pace = pace
+        self._lock = threading.RLock()
+        self._runs: dict[object, int] = {}
+        self._asked: Counter[tuple[object, str, str]] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._hits: Counter[str] = Counter()
+        self._made: Counter[str] = Counter()
+        self._unsaved = False
+        self._journal: file.Journal | None = None
+        self._old = Recording([*self._load(), *entries])
+        self._new = Recording()
+        # What may be played: what was there, and what has been recorded since.
+        self._known = Recording(self._old if mode != "record" else ())
+
+    def __deepcopy__(self, memo: Any) -> Tape:
+        return self  # a copy of a model that plays from it plays from it, too
+
+    # --- calls ----------------------------------------------------------------------------------
+
+    def ask(self, client: str, request: Any) -> Asked | None:
+        """Say how a call is answered; None if it is a part of one that is being recorded.
+
+        Args:
+            client: Name of the client.
+            request: What it asks, JSON-like, without what belongs to the connection.
+
+        Raises:
+            CassetteMissError: The recording has no answer, and the model may not be asked.
+        """
+        if is_asking(self):
+            return None
+        place = location.locate()
+        request = self.scrubber.scrub_request(request)
+        digest = digest_of(client, request)
+        with self._lock:
+            run = self._runs.setdefault(place.run, len(self._runs))
+            counter = (place.run, place.address, digest)
+            key: Key = (run, place.address, digest, self._asked[counter])
+            is_live = location.selects(self.live, place.address, place.node)
+            entry = None if is_live else self._find(key)
+            if entry is None:
+                if self.mode == "replay" and not is_live:
+                    raise self.miss(place, *explain(self._known, client, request, key))
+                if self.mode != "replay" and self.path is not None and self._journal is None:
+                    self._journal = file.Journal(self.path)
+                self._counts["live"] += 1
+                self._made[place.address] += 1
+            self._asked[counter] += 1
+        return Asked(self, client, request, place, key, entry)
+
+    def _find(self, key: Key) -> Entry | None:
+        # In mode `auto` that is also what was recorded a moment ago: a later run plays it.
+        found = None if self.mode == "record" else self._known.find(key)
+        if found is not None and self.mode == "auto" and found.is_failure:
+            return None
+        return found
+
+    def keep(self, entry: Entry) -> None:
+        """Take in a call that was made."""
+        if self.mode == "replay":
+            return
+        entry = replace(entry, answer=self.scrubber.scrub(entry.answer))
+        with self._lock:
+            self._new.add(entry)
+            self._known.add(entry)
+            self._counts["recorded"] += 1
+            self._unsaved = True
+            if self._journal is not None:
+                self._journal.append(entry)
+
+    def miss(
+        self, place: location.Place, reason: str, differences: Sequence[str] = ()
+    ) -> CassetteMissError:
+        """Count a call that has no answer, and make its error."""
+        count_unsent()
+        with self._lock:
+            self._counts["misses"] += 1
+        return CassetteMissError(
+            path=self.name,
+            address=place.address,
+            node=place.node,
+            reason=reason,
+            differences=differences,
+        )
+
+    def count_hit(self, address: str) -> None:
+        """A call is answered from the recording, if only by the error that it ended with."""
+        count_unsent()
+        with self._lock:
+            self._counts["hits"] += 1
+            self._hits[address] += 1
+
+    def count_request(self) -> None:
+        """A transport sends a request."""
+        with self._lock:
+            self._counts["http_requests"] += 1
+
+    # --- the whole ------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """How errors call it."""
+        return "in memory" if self.path is None else str(self.path)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All that is recorded by now and could be played, in the order of the file."""
+        with self._lock:
+            return in_order(self._known)
+
+    @property
+    def statistics(self) -> CassetteStatistics:
+        """What it has done so far."""
+        with self._lock:
+            return CassetteStatistics(
+                hits=self._counts["hits"],
+                misses=self._counts["misses"],
+                live=self._counts["live"],
+                recorded=self._counts["recorded"],
+                http_requests=self._counts["http_requests"],
+                hits_by_address=MappingProxyType(dict(self._hits)),
+                live_by_address=MappingProxyType(dict(self._made)),
+            )
+
+    def save(self, *, complete: bool) -> None:
+        """Replace the file, if anything was recorded since.
+
+        Args:
+            complete: Whether, in mode `record`, all was recorded anew, so that the rest of what
+                the file held is dropped.
+        """
+        with self._lock:
+            if self.path is None or not self._unsaved:
+                return
+            keep = self.mode == "auto" or not complete
+            saved = self._old.updated(self._new, keep=keep).without_repeats()
+            file.write(self.path, in_order(saved))
+            self._unsaved = False
+            if self._journal is not None:
+                self._journal.close(remove=True)
+                self._journal = None
+            else:
+                file.journal_path(self.path).unlink(missing_ok=True)
+
+    def _load(self) -> list[Entry]:
+        if self.path is None:
+            return []
+        found: list[Entry] = []
+        if self.path.exists() or self.mode == "replay":
+            try:
+                found = file.read(self.path)
+            except CassetteFileError:
+                # To record anew is what mends a broken cassette; anything else stays what it is.
+                if self.mode != "record" or not file.is_cassette(self.path):
+                    raise
+        left = file.journal_path(self.path)
+        if left.exists():  # of a session that did not end
+            found += file.read(left, cut_off=True)
+            self._unsaved = self.mode != "replay"
+        return found
