@@ -1,0 +1,173 @@
+"""Locks, semaphores, events, conditions, queues and barriers of asyncio that say who touches them.
+
+Their classes are wrapped while an exploration runs, since code imports them under any name and may
+have made them before. Outside of explored runs a wrapper costs one look at a context variable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lift_sys.core.strategies import MergeStrategy, Race, as_strategy
+from lift_sys.determinism.exploration import anyio_threads
+from lift_sys.determinism.exploration.footprint import RANKS, READ, WRITE, recorder
+from lift_sys.execution.executor import ParallelExecutor
+from lift_sys.execution.slots import Slots
+
+_PLAIN: dict[type, dict[str, int]] = {
+    asyncio.Lock: {"release": WRITE, "locked": READ},
+    asyncio.Event: {"set": WRITE, "clear": WRITE, "is_set": READ},
+    asyncio.Condition: {"notify": WRITE},
+    asyncio.Queue: {
+        "put_nowait": WRITE,
+        "get_nowait": WRITE,
+        "qsize": READ,
+        "empty": READ,
+        "full": READ,
+        "task_done": WRITE,
+        "shutdown": WRITE,
+    },
+}
+# Both the attempt and what follows the wake-up touch: the one decides who waits, the other who goes.
+_WAITING: dict[type, dict[str, int]] = {
+    asyncio.Lock: {"acquire": WRITE},
+    asyncio.Event: {"wait": READ},
+    asyncio.Condition: {"wait": WRITE},
+    asyncio.Queue: {"put": WRITE, "get": WRITE, "join": READ},
+    asyncio.Barrier: {"wait": WRITE},
+}
+_MARK = "_lift_sys_says_who_touches"
+
+
+@contextmanager
+def instrumented() -> Iterator[None]:
+    """Wrap the classes for as long as the block lasts."""
+    if hasattr(asyncio.Lock.acquire, _MARK):  # within another exploration: they are wrapped
+        yield
+        return
+    undo: list[tuple[type, str, Any]] = []
+
+    def wrap(kind: type, name: str, wrapper: Callable[[Any], Any]) -> None:
+        original = vars(kind).get(name)
+        if original is not None:  # `Queue.shutdown` came with Python 3.13
+            undo.append((kind, name, original))
+            wrapped = functools.wraps(original)(wrapper(original))
+            setattr(wrapped, _MARK, True)
+            setattr(kind, name, wrapped)
+
+    try:
+        for kind, methods in _PLAIN.items():
+            for name, mode in methods.items():
+                wrap(kind, name, functools.partial(_plain, mode))
+        for kind, methods in _WAITING.items():
+            for name, mode in methods.items():
+                wrap(kind, name, functools.partial(_waiting, mode))
+        wrap(asyncio.Semaphore, "acquire", _acquire)
+        wrap(asyncio.Semaphore, "release", _release)
+        wrap(asyncio.Semaphore, "locked", _locked)
+        for kind in (asyncio.Lock, asyncio.Semaphore, asyncio.Event, asyncio.Condition):
+            wrap(kind, "__init__", _named)
+        wrap(asyncio.Queue, "__init__", _named)
+        wrap(ParallelExecutor, "merge_states", _merging)
+        for name in ("take", "ask", "release"):
+            wrap(Slots, name, functools.partial(_slot, name == "ask"))
+        with anyio_threads.redirected():
+            yield
+    finally:
+        for kind, name, original in reversed(undo):
+            setattr(kind, name, original)
+
+
+def _plain(mode: int, original: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        noting = recorder.get()
+        if noting is not None:
+            noting.note(noting.name_of(self), mode)
+        return original(self, *args, **kwargs)
+
+    return wrapper
+
+
+def _waiting(mode: int, original: Callable[..., Any]) -> Callable[..., Any]:
+    async def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        noting = recorder.get()
+        if noting is None:
+            return await original(self, *args, **kwargs)
+        name = noting.name_of(self)
+        noting.note(name, mode)
+        try:
+            return await original(self, *args, **kwargs)
+        finally:
+            noting.note(name, mode)
+
+    return wrapper
+
+
+def _acquire(original: Callable[..., Any]) -> Callable[..., Any]:
+    async def wrapper(self: Any) -> Any:
+        noting = recorder.get()
+        if noting is None:
+            return await original(self)
+        name, free = noting.name_of(self), self._value
+        noting.permit(name, free, 0)
+        taken = await original(self)
+        noting.permit(name, free, 1)
+        return taken
+
+    return wrapper
+
+
+def _release(original: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(self: Any) -> Any:
+        noting = recorder.get()
+        if noting is not None:
+            noting.permit(noting.name_of(self), self._value, -1)
+        return original(self)
+
+    return wrapper
+
+
+def _locked(original: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(self: Any) -> Any:
+        noting = recorder.get()
+        # `acquire` asks it, too, and has said so already.
+        if noting is not None and sys._getframe(1).f_globals.get("__name__") != "asyncio.locks":
+            noting.note(noting.name_of(self), WRITE)
+        return original(self)
+
+    return wrapper
+
+
+def _slot(waits: bool, original: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        noting = recorder.get()
+        if noting is not None:
+            noting.slot(waits=waits)
+        return original(self, *args, **kwargs)
+
+    return wrapper
+
+
+def _merging(original: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(self: Any, results: Any, strategy: Any = MergeStrategy.FIRST_SUCCESS) -> Any:
+        noting = recorder.get()
+        if noting is not None and isinstance(as_strategy(strategy), Race):
+            noting.note(RANKS, READ)
+        return original(self, results, strategy)
+
+    return wrapper
+
+
+def _named(original: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        noting = recorder.get()
+        if noting is not None:
+            noting.name_of(self)
+
+    return wrapper

@@ -1,0 +1,215 @@
+"""What code can reach: module globals, class attributes, closure cells, arguments.
+
+It is read from the code itself, `co_names` and `co_freevars`, through functions and classes of the
+user's. Code of libraries is not followed: what they keep to themselves is an assumption.
+"""
+
+from __future__ import annotations
+
+import dis
+import gc
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from lift_sys.determinism.exploration.fingerprints import is_library, is_mutable, is_watchable
+
+_GONE = object()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """Something that can hold a value which steps share.
+
+    Attributes:
+        key: What it is recognised by, within one process.
+        name: How reports call it.
+        read: Returns what is there now.
+        holder: Kept, so that no id in `key` comes twice.
+    """
+
+    key: tuple[int, str]
+    name: str
+    read: Callable[[], Any]
+    holder: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a code object, with those inside it, mentions.
+
+    Attributes:
+        used: Names of globals and attributes.
+        stored: Those of them that it assigns.
+    """
+
+    used: tuple[str, ...]
+    stored: frozenset[str]
+
+
+@lru_cache(maxsize=4096)
+def names_in(code: CodeType) -> Names:
+    """The names in `code` and in the functions defined inside it."""
+    used: dict[str, None] = dict.fromkeys(code.co_names)
+    stored: set[str] = set()
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("STORE_GLOBAL", "STORE_ATTR", "DELETE_GLOBAL", "STORE_DEREF"):
+            stored.add(instruction.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            inner = names_in(constant)
+            used.update(dict.fromkeys(inner.used))
+            stored |= inner.stored
+    return Names(tuple(used), frozenset(stored))
+
+
+class Reach:
+    """Follows code from some roots and collects the places that it can reach.
+
+    Attributes:
+        places: Found so far, by key.
+    """
+
+    def __init__(self) -> None:
+        self.places: dict[tuple[int, str], Place] = {}
+        self._seen: set[int] = set()
+        self._kept: list[Any] = []
+        self._waiting: list[Any] = []
+
+    def follow(self, *roots: Any) -> Reach:
+        """Add what `roots` can reach: functions, classes, or objects with methods."""
+        self._waiting += roots
+        while self._waiting:
+            root = self._waiting.pop()
+            if id(root) in self._seen:
+                continue
+            self._seen.add(id(root))
+            self._kept.append(root)
+            self._follow(root)
+        return self
+
+    def add_thing(self, value: Any, name: str) -> None:
+        """Add an object that steps were given, with the code of its class."""
+        if not is_mutable(value):
+            self.follow(value)
+            return
+        if not is_watchable(value):
+            return
+        self._add(Place((id(value), ""), name, lambda: value, value))
+        self.follow(value)
+
+    def _add(self, place: Place) -> None:
+        self.places.setdefault(place.key, place)
+
+    def _follow(self, root: Any) -> None:
+        if isinstance(root, MethodType):
+            self._waiting.append(root.__func__)
+            self._waiting.append(root.__self__)
+        elif isinstance(root, FunctionType):
+            self._function(root)
+        elif isinstance(root, partial):
+            self._waiting += [root.func, *root.args, *root.keywords.values()]
+        elif isinstance(root, type):
+            self._class(root)
+        elif isinstance(getattr(root, "__self__", None), random.Random):
+            self._random(root.__self__)
+        elif isinstance(root, random.Random):
+            self._random(root)
+        elif isinstance(root, (list, tuple)):
+            self._waiting += root[:50]
+        elif isinstance(root, dict):
+            self._waiting += list(root.values())[:50]
+        elif not isinstance(root, ModuleType) and is_mutable(root):
+            self._class(type(root))
+            self._waiting += list(getattr(root, "__dict__", {}).values())
+
+    def _function(self, function: FunctionType) -> None:
+        if is_library(function.__module__ or ""):
+            wrapped = getattr(function, "__wrapped__", None)
+            if wrapped is not None:
+                self._waiting.append(wrapped)
+            return
+        names = names_in(function.__code__)
+        self._names(names, function.__globals__, function.__module__ or "?")
+        for name, cell in zip(
+            function.__code__.co_freevars, function.__closure__ or (), strict=False
+        ):
+            self._cell(cell, f"{function.__qualname__}.{name}", name in names.stored)
+        for value in [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]:
+            if is_mutable(value):
+                self.add_thing(value, f"a default argument of {function.__qualname__}")
+        wrapped = getattr(function, "__wrapped__", None)
+        if wrapped is not None:
+            self._waiting.append(wrapped)
+
+    def _names(self, names: Names, namespace: dict[str, Any], module: str) -> None:
+        for name in names.used:
+            if name not in namespace:
+                continue
+            value = namespace[name]
+            if isinstance(value, ModuleType):
+                if value is random:
+                    self._waiting += [getattr(random, each, None) for each in names.used]
+                elif not is_library(value.__name__):
+                    self._names(names, vars(value), value.__name__)
+                continue
+            if name in names.stored or is_mutable(value):
+                read = partial(namespace.get, name, _GONE)
+                self._add(Place((id(namespace), name), f"{module}.{name}", read, namespace))
+            self._waiting.append(value)
+
+    def _cell(self, cell: CellType, name: str, stored: bool) -> None:
+        def read() -> Any:
+            try:
+                return cell.cell_contents
+            except ValueError:
+                return _GONE
+
+        value = read()
+        if stored or is_mutable(value):
+            self._add(Place((id(cell), ""), name, read, cell))
+        self._waiting.append(value)
+
+    def _class(self, cls: type) -> None:
+        for base in cls.__mro__:
+            if id(base) in self._seen and base is not cls:
+                continue
+            self._seen.add(id(base))
+            if is_library(base.__module__):
+                continue
+            for name, value in list(vars(base).items()):
+                self._attribute(base, name, value)
+
+    def _attribute(self, owner: type, name: str, value: Any) -> None:
+        if isinstance(value, (staticmethod, classmethod)):
+            value = value.__func__
+        if isinstance(value, property):
+            self._waiting += [value.fget, value.fset]
+        elif isinstance(value, (FunctionType, type)) or callable(value):
+            self._waiting.append(value)
+        elif not name.startswith(("__", "_abc", "model_", "_lift")):
+            read = partial(vars(owner).get, name, _GONE)
+            self._add(Place((id(owner), name), f"{owner.__qualname__}.{name}", read, owner))
+
+    def _random(self, generator: random.Random) -> None:
+        name = "the shared generator of `random`"
+        self._add(Place((id(generator), ""), name, lambda: generator, generator))
+
+
+def function_of(coro: Any) -> FunctionType | None:
+    """The function that a coroutine is a call of; asyncio keeps no reference, its frame does."""
+    code = getattr(coro, "cr_code", None)
+    for each in gc.get_referents(coro):
+        if isinstance(each, FunctionType) and each.__code__ is code:
+            return each
+    return None
+
+
+def arguments_of(coro: Any) -> Iterator[tuple[str, Any]]:
+    """What a coroutine that has not begun was called with."""
+    frame = getattr(coro, "cr_frame", None)
+    if frame is not None:
+        yield from list(frame.f_locals.items())

@@ -1,0 +1,151 @@
+"""Seeing writes that nobody declared: what steps can reach is compared after each of them.
+
+A place that a step has changed was written by it, and counts as read by every step of every task
+that can reach it. Before editing: the tasks that can reach a place must not be too few, or a proof
+is wrong; too many only cost schedules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lift_sys.determinism.exploration.fingerprints import Picture, TooLarge, is_library
+from lift_sys.determinism.exploration.footprint import WATCHED
+from lift_sys.determinism.exploration.programs import Subject
+from lift_sys.determinism.exploration.reach import Place, Reach, arguments_of, function_of
+from lift_sys.graph.graph import Graph
+
+_NOT_YET = object()
+
+
+class SharedWatch:
+    """The watch of one run.
+
+    Args:
+        reached: Places that its code can reach, the same in every run.
+    """
+
+    def __init__(self, reached: Reach) -> None:
+        self.caveats: set[str] = set()
+        self._picture = Picture()
+        self._places: dict[tuple[int, str], tuple[Place, str]] = {}
+        self._last: dict[tuple[int, str], object] = {}
+        self._owners: dict[str, set[str]] = {}
+        self._makers: dict[str, str] = {}
+        self._written: set[str] = set()
+        self._reached = reached
+        self._deps_seen: dict[int, Any] = {}
+
+    @property
+    def opaque(self) -> set[str]:
+        """Types of what can't be looked into."""
+        return self._picture.opaque
+
+    @property
+    def names(self) -> list[str]:
+        """What is watched."""
+        return [place.name for place, _ in self._places.values()]
+
+    def meet(self, coro: Any, process: str, maker: str) -> None:
+        """A task begins: note what it can reach, and so can whoever made it."""
+        self._makers[process] = maker
+        if not maker:
+            self._own(self._reached, process)
+            return
+        code = getattr(coro, "cr_code", None)
+        function = function_of(coro)
+        module = "" if function is None else function.__module__ or ""
+        if module.startswith("lift_sys."):
+            self._meet_engine(coro, process)
+            return
+        reach = Reach()
+        for name, value in arguments_of(coro):
+            if not (code is not None and name in code.co_freevars):
+                reach.add_thing(value, f"{process}:{name}")
+        if function is not None and not is_library(module):
+            reach.follow(function)
+        self._own(reach, process)
+
+    def _meet_engine(self, coro: Any, process: str) -> None:
+        """Of the engine's own tasks only nodes and services are the user's.
+
+        The rest is state, of which each branch has a copy.
+        """
+        given = dict(arguments_of(coro))
+        reach = Reach()
+        for node in [given.get("node"), *(given.get("nodes") or ())]:
+            if node is not None:
+                reach.add_thing(node, f"node {process}")
+        graph = given.get("self")
+        if isinstance(graph, Graph):
+            reach.follow(graph.start, *(spec.node for spec in graph.structure.nodes.values()))
+        holder = given.get("walk") or given.get("holder")
+        context = getattr(holder, "ctx", None) or given.get("ctx")
+        for deps in (given.get("deps"), getattr(context, "deps", None)):
+            if deps is not None:
+                self._note_deps(deps)
+                reach.add_thing(deps, "ctx.deps")
+        self._own(reach, process)
+
+    def _note_deps(self, deps: Any) -> None:
+        """Say what of the services can't be watched."""
+        if id(deps) in self._deps_seen:
+            return
+        self._deps_seen[id(deps)] = deps
+        picture = Picture()
+        try:
+            picture.of(deps)
+        except TooLarge:
+            self.caveats.add("`ctx.deps` is too large to be watched")
+        for kind in sorted(picture.opaque):
+            self.caveats.add(f"`ctx.deps` holds a {kind}, which can't be watched")
+
+    def _own(self, reach: Reach, process: str) -> None:
+        line = [process]
+        while self._makers.get(line[-1]):
+            line.append(self._makers[line[-1]])
+        for key, place in reach.places.items():
+            known = self._places.get(key)
+            if known is None:
+                resource = f"{WATCHED}{place.name}#{len(self._places)}"
+                known = self._places[key] = (place, resource)
+                self._last[key] = self._look_at(key, place)
+            # Module state belongs to whoever names it; what was handed over, to the giver as well.
+            self._owners.setdefault(known[1], set()).update(line)
+
+    def _look_at(self, key: tuple[int, str], place: Place) -> object:
+        try:
+            return self._picture.of(place.read())
+        except TooLarge:
+            self.caveats.add(f"{place.name} is too large to be watched")
+        except Exception as error:
+            self.caveats.add(f"{place.name} can't be watched ({type(error).__name__})")
+        return _NOT_YET
+
+    def look(self) -> list[str]:
+        """Names of what has changed since the last look."""
+        changed: list[str] = []
+        last, of = self._last, self._look_at
+        for key, (place, resource) in self._places.items():
+            before = last[key]
+            if before is _NOT_YET:
+                continue
+            now = of(key, place)
+            if now != before:
+                last[key] = now
+                changed.append(resource)
+        self._written.update(changed)
+        return changed
+
+    def owners(self) -> dict[str, frozenset[str] | None]:
+        """For what was written, the processes that can reach it."""
+        return {resource: frozenset(self._owners[resource]) for resource in self._written}
+
+
+def watch_for(subject: Subject) -> Callable[[], SharedWatch]:
+    """What makes the watch of each run of `subject`."""
+    reached = Reach()
+    for node in subject.nodes:
+        reached.add_thing(node, getattr(node, "__name__", type(node).__name__))
+    return lambda: SharedWatch(reached)
