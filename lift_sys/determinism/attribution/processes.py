@@ -1,0 +1,281 @@
+"""Where runs happen: worker processes for each hash seed and layout, or forks of this process.
+
+Both are a `Runner`. Workers are kept for a whole attribution, and for several with `Workers` given
+to `attribute`; starting one takes about half a second, a run in it some milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Protocol
+
+from lift_sys.determinism.attribution import worker
+from lift_sys.determinism.attribution.controls import Controls
+from lift_sys.determinism.attribution.frames import Frames
+from lift_sys.determinism.attribution.patches import install
+from lift_sys.determinism.attribution.running import run_in_child
+from lift_sys.determinism.attribution.settings import Setting
+from lift_sys.determinism.attribution.surroundings import Surroundings
+from lift_sys.determinism.attribution.task import Task, Work
+from lift_sys.errors import AttributionError
+
+# Levels of PYTHONHASHSEED; any that differ will do.
+_HASH_SEEDS = ("0", "101", "20202", "3030303")
+_BOOT = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from lift_sys.determinism.attribution.worker import main; "
+    "main(int(sys.argv[2]), json.loads(sys.argv[3]))"
+)
+
+
+class Runner(Protocol):
+    """Makes runs, each in a process of its own."""
+
+    def run(self, setting: Setting, answers: Mapping[str, Any]) -> dict[str, Any]:
+        """Run once; the answer is that of `running.run_in_child`.
+
+        Raises:
+            AttributionError: The run took too long, or its process died.
+        """
+        ...
+
+    def prepare(self, settings: list[Setting]) -> None:
+        """Start what runs with these settings will need, all at the same time."""
+        ...
+
+
+class _Worker:
+    """One worker process."""
+
+    def __init__(self, process: tuple[int, int]) -> None:
+        read, write = os.pipe()
+        before = os.environ.get("PYTHONHASHSEED")
+        path = [os.path.abspath(entry or os.curdir) for entry in sys.path]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _BOOT, json.dumps(path), str(write), json.dumps(before)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONHASHSEED": _HASH_SEEDS[process[0]]},
+            pass_fds=(write,),
+            start_new_session=True,
+        )
+        os.close(write)
+        self._answers = read
+        self._rest = b""
+        self._preloaded = set[str]()
+
+    def preload(self, libraries: tuple[str, ...]) -> None:
+        """Let it import libraries, unless it has done so; it is not waited for."""
+        new = [name for name in libraries if name not in self._preloaded]
+        if new:
+            self._preloaded.update(new)
+            self._send(b"P", new)
+
+    def _send(self, kind: bytes, content: Any) -> None:
+        assert self.process.stdin is not None
+        data = json.dumps(content).encode()
+        self.process.stdin.write(kind + f"{len(data):0{worker.HEADER}x}".encode() + data)
+        self.process.stdin.flush()
+
+    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Send a request and wait for its answer."""
+        self._send(b"R", request)
+        until = time.monotonic() + seconds
+        answer: dict[str, Any] | None = None
+        while True:
+            line = self._line(until)
+            if "ended" not in line:
+                answer = line
+                continue
+            if answer is None:
+                raise AttributionError(
+                    f"A run of the target ended its process (status {line['ended']}): the target "
+                    f"calls os._exit, or crashed the interpreter."
+                )
+            return answer
+
+    def _line(self, until: float) -> dict[str, Any]:
+        while b"\n" not in self._rest:
+            ready, _, _ = select.select([self._answers], [], [], max(0.0, until - time.monotonic()))
+            if not ready:
+                raise AttributionError(
+                    "A run of the target did not end in time. Give a smaller state, or more "
+                    "seconds with `timeout=`."
+                )
+            data = os.read(self._answers, 1 << 20)
+            if not data:
+                raise AttributionError("A worker process of attribution ended by itself.")
+            self._rest += data
+        line, _, self._rest = self._rest.partition(b"\n")
+        found = json.loads(line)
+        assert isinstance(found, dict)
+        return found
+
+    def close(self) -> None:
+        """End the process and what it started."""
+        if self.process.poll() is None:
+            # It is the leader of a session of its own, so its group is all that it has started.
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        os.close(self._answers)
+
+
+class Workers:
+    """Worker processes, started when they are needed; a context manager that ends them.
+
+    Give one to several calls of `attribute` to start each worker once::
+
+        with Workers() as workers:
+            for target in targets:
+                print(attribute(target, workers=workers))
+    """
+
+    def __init__(self) -> None:
+        self._workers: dict[tuple[int, int], _Worker] = {}
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def of(self, process: tuple[int, int]) -> _Worker:
+        """The worker of a level of hash seed and one of address."""
+        known = self._workers.get(process)
+        if known is None or known.process.poll() is not None:
+            self.drop(process)
+            known = self._workers[process] = _Worker(process)
+        return known
+
+    def drop(self, process: tuple[int, int]) -> None:
+        """End one worker; the next run starts another."""
+        known = self._workers.pop(process, None)
+        if known is not None:
+            known.close()
+
+    def close(self) -> None:
+        """End all of them."""
+        for process in list(self._workers):
+            self.drop(process)
+
+
+class WorkerRunner:
+    """Runs a task in worker processes."""
+
+    def __init__(
+        self, workers: Workers, task: Task, surroundings: Surroundings, timeout: float
+    ) -> None:
+        self._workers = workers
+        self._task = task.to_json()
+        self._surroundings = surroundings
+        self._timeout = timeout
+        self._libraries: tuple[str, ...] = ()
+
+    def prepare(self, settings: list[Setting]) -> None:
+        """Start the workers."""
+        for setting in settings:
+            self._workers.of(setting.process).preload(self._libraries)
+
+    def run(self, setting: Setting, answers: Mapping[str, Any]) -> dict[str, Any]:
+        """Run once in the worker of this setting."""
+        request = {
+            "task": self._task,
+            "setting": setting.to_json(),
+            "surroundings": [level.to_json() for level in self._surroundings.fresh()],
+            "answers": dict(answers),
+        }
+        try:
+            worker = self._workers.of(setting.process)
+            worker.preload(self._libraries)
+            answer = worker.ask(request, self._timeout)
+        except (AttributionError, OSError) as error:
+            self._workers.drop(setting.process)
+            if isinstance(error, AttributionError):
+                raise
+            raise AttributionError("A worker process of attribution ended by itself.") from error
+        new = [name for name in answer.get("libraries", ()) if name not in self._libraries]
+        self._libraries += tuple(new)
+        return answer
+
+
+class ForkRunner:
+    """Runs work in forks of this process: for what no other process can import.
+
+    Call it in the thread that the user's code belongs to: a fork has no other threads.
+    """
+
+    def __init__(
+        self, work: Work, own: tuple[str, ...], surroundings: Surroundings, timeout: float
+    ) -> None:
+        self._work = work
+        self._own = own
+        self._surroundings = surroundings
+        self._timeout = timeout
+
+    def prepare(self, settings: list[Setting]) -> None:
+        """Nothing to start."""
+
+    def run(self, setting: Setting, answers: Mapping[str, Any]) -> dict[str, Any]:
+        """Run once in a fork."""
+        read, write = os.pipe()
+        levels = self._surroundings.fresh()
+
+        def work() -> None:
+            import asyncio
+
+            asyncio._set_running_loop(None)
+            worker.silence()
+            controls = Controls(Frames(self._own))
+            replaced = install(controls)
+            try:
+                answer = run_in_child(
+                    controls, replaced, setting, levels, dict(answers), self._work
+                )
+            except Exception as error:
+                answer = {"failed": "broken", "text": f"{type(error).__name__}: {error}"}
+            controls.setting = None
+            worker.send(write, answer)
+
+        child = worker.fork(work)
+        os.close(write)
+        try:
+            data = self._read(read, child)
+        finally:
+            os.close(read)
+            os.waitpid(child, 0)
+        if not data:
+            raise AttributionError("A run of the target ended its process.")
+        found = json.loads(data)
+        assert isinstance(found, dict)
+        return found
+
+    def _read(self, pipe: int, child: int) -> bytes:
+        data, until = b"", time.monotonic() + self._timeout
+        while True:
+            ready, _, _ = select.select([pipe], [], [], max(0.0, until - time.monotonic()))
+            if not ready:
+                os.kill(child, signal.SIGKILL)
+                raise AttributionError(
+                    "A run of the target did not end in time. Give a smaller state, or more "
+                    "seconds with `timeout=`."
+                )
+            piece = os.read(pipe, 1 << 20)
+            if not piece:
+                return data
+            data += piece
