@@ -34,6 +34,8 @@ SUBJECTS = (
     "memory",
     "imports",
     "criteria",
+    "determinism",
+    "explore",
     "peer_langgraph",
     "peer_pydantic_graph",
 )

@@ -1,0 +1,104 @@
+"""Where two steps, two joins or two endings differ, path by path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lift_sys.determinism.fields import value_text
+from lift_sys.determinism.outcome import Failure
+from lift_sys.determinism.runtrace import RunTrace, StepTrace
+from lift_sys.determinism.views import MOST_PATHS, Views, json_path
+from lift_sys.state.parts import MISSING
+from lift_sys.state.paths import Path
+from lift_sys.state.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One place at which two runs differ: the usual value, and the other."""
+
+    path: str
+    usual: str
+    other: str
+
+
+def join_differences(
+    left: Snapshot[object] | Failure, right: Snapshot[object] | Failure, views: Views
+) -> list[Difference]:
+    """Where what two joins gave, or two runs ended with, differs."""
+    if isinstance(left, Snapshot) and isinstance(right, Snapshot):
+        return state_differences(left, right, views)
+    texts = [str(each) if isinstance(each, Failure) else "(joined)" for each in (left, right)]
+    if texts[0] == texts[1]:
+        return []
+    return [Difference(path="error", usual=texts[0], other=texts[1])]
+
+
+def same_inputs(step: StepTrace, twin: StepTrace, views: Views) -> bool:
+    """Whether two steps were given the same: state, and the fields of their node."""
+    left, right = step.before, twin.before
+    if step.handed != twin.handed:
+        return False
+    if left is None or right is None:
+        return left is right
+    return left.digest == right.digest or (
+        not views.is_exact and views.agree(left.root, right.root, ("state",))
+    )
+
+
+def step_differences(step: StepTrace, twin: StepTrace, views: Views) -> tuple[Difference, ...]:
+    """Where what two steps did differs: state, output, successor, failure."""
+    found: list[Difference] = []
+    if step.error != twin.error:
+        usual = "(none)" if step.error is None else str(step.error)
+        other = "(none)" if twin.error is None else str(twin.error)
+        found.append(Difference(path="error", usual=usual, other=other))
+    found += state_differences(step.after, twin.after, views)
+    if step.returned != twin.returned:
+        if step.successor != twin.successor:
+            difference = Difference(path="successor", usual=step.successor, other=twin.successor)
+            found.append(difference)
+        elif step.output is not None or twin.output is not None:
+            found += _output_differences(step, twin, views)
+        else:
+            text = f"{step.successor} with other fields"
+            found.append(Difference(path="successor", usual=step.successor, other=text))
+    return tuple(found[:20])
+
+
+def _output_differences(step: StepTrace, twin: StepTrace, views: Views) -> list[Difference]:
+    try:
+        left, right = Snapshot.take(step.output), Snapshot.take(twin.output)
+    except Exception:  # what can't be copied can't be looked into
+        usual, other = value_text(step.output), value_text(twin.output)
+        return [Difference(path="output", usual=usual, other=other)]
+    return _listed(views.differences(left.root, right.root, ("output",)))
+
+
+def state_differences(
+    left: Snapshot[object] | None, right: Snapshot[object] | None, views: Views
+) -> list[Difference]:
+    """Where two states differ; nowhere if one of them is not known."""
+    if left is None or right is None:
+        return []
+    return _listed(views.differences(left.root, right.root, ("state",)))
+
+
+def _listed(differences: Iterator[tuple[Path, object, object]]) -> list[Difference]:
+    found: list[Difference] = []
+    for path, left, right in differences:
+        shown = [
+            value_text(value) if value is not MISSING else "(nothing)" for value in (left, right)
+        ]
+        found.append(Difference(path=json_path(path), usual=shown[0], other=shown[1]))
+        if len(found) >= min(20, MOST_PATHS):
+            break
+    return found
+
+
+def end_differences(usual: RunTrace, other: RunTrace, views: Views) -> tuple[Difference, ...]:
+    """Where what two runs ended with differs."""
+    if usual.ending is None or other.ending is None:
+        return ()
+    return tuple(join_differences(usual.ending, other.ending, views))

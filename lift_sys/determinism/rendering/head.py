@@ -1,0 +1,164 @@
+"""The top of the page: verdict and grade, where the difference begins, and four answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lift_sys.determinism.rendering.differences import difference_block, difference_blocks
+from lift_sys.determinism.rendering.markup import Markup, tag
+from lift_sys.determinism.report import DeterminismReport
+from lift_sys.determinism.report_text import around_difference
+from lift_sys.execution.log import counted
+
+
+def header(report: DeterminismReport) -> Markup:
+    """Verdict and grade, four answers, and where the difference begins."""
+    tone = "ok" if report.deterministic else "warn" if report.accepted else "bad"
+    sign = {"ok": "✓", "warn": "!", "bad": "✗"}[tone]
+    return tag(
+        "header",
+        tag("p", f"{report.kind} · determinism check", class_="eyebrow"),
+        tag("h1", report.target),
+        tag(
+            "div",
+            tag("span", f"{sign} {report.verdict}", class_=f"badge {tone}"),
+            tag("span", f"evidence: {report.grade}", class_="badge plain"),
+            tag("span", counted(len(report.runs), "run"), class_="badge plain"),
+            class_="badges",
+        ),
+        tag("p", _summary(report)),
+        _first_divergence(report),
+        _otherwise(report),
+        _causes(report),
+        tag("div", _tiles(report), class_="tiles"),
+        tag("h3", "Do it again"),
+        tag("pre", report.reproduce, class_="line-to-run"),
+        class_=tone,
+    )
+
+
+def _summary(report: DeterminismReport) -> str:
+    found = report.exploration
+    said = f"{report.evidence.text}; {report.decision}."
+    return said if found is None else f"{said} Schedules: {found.evidence.text}."
+
+
+def _tiles(report: DeterminismReport) -> list[Markup | None]:
+    model = report.model.text if report.model.calls else "no model was called"
+    outcomes, usual = len(report.outcomes), report.outcomes[0].share
+    kinds = f"{outcomes} different outcomes, the usual one in {usual:.0%}"
+    code = "steps without a model, given the same, did the same"
+    if report.code_deterministic is False:
+        code = "a step without a model did something else on equal inputs"
+    elif report.code_deterministic is None:
+        code = "no steps are known"
+    # What repeats say holds for the order that they ran in, which exploring may have refuted.
+    found: Any = report.exploration
+    where = "" if found is None or found.is_deterministic else " in the repeats"
+    words = (f"deterministic{where}", "not deterministic")
+    return [
+        _tile(
+            "Result",
+            outcomes == 1,
+            ("same in all repeats", "differs"),
+            kinds if outcomes > 1 else "one outcome",
+        ),
+        _tile(
+            "Framework",
+            report.framework_deterministic,
+            words,
+            report.framework.text,
+        ),
+        _tile("Code", report.code_deterministic, words, code),
+        _tile(
+            "Model",
+            report.model_stable,
+            ("stable", "not stable"),
+            model,
+            unknown="not known" if report.model.calls else "not asked",
+        ),
+        _schedules(report),
+    ]
+
+
+def _causes(report: DeterminismReport) -> Markup | None:
+    """Where the difference comes from, if it was asked for and found."""
+    guilty: Any = () if report.attribution is None else report.attribution.guilty
+    if not guilty:
+        return None
+    lines = [tag("li", str(cause)) for cause in guilty[:5]]
+    return tag("div", tag("h3", "Cause"), tag("ul", lines), class_="callout")
+
+
+def _schedules(report: DeterminismReport) -> Markup | None:
+    found: Any = report.exploration
+    if found is None:
+        return None
+    said = f"{counted(found.schedules, 'schedule')} run, {counted(len(found.outcomes), 'outcome')}"
+    words = ("same in all of them", found.verdict)
+    return _tile("Schedules", found.is_deterministic, words, said)
+
+
+def _otherwise(report: DeterminismReport) -> Markup | None:
+    """What differs where no step is known to: under another schedule, or between repeats."""
+    found: Any = report.exploration
+    example = None if found is None else found.counterexample
+    if report.first_divergence is not None:
+        return None
+    if example is not None:
+        orders = [tag("li", tag("code", str(each))) for each in example.constraints]
+        texts = around_difference(str(example.expected), str(example.outcome), width=400)
+        return tag(
+            "div",
+            tag("h3", f"◆ Under another order of completion: {found.verdict}"),
+            tag(
+                "p", "The result is another one when" if orders else "The plain order comes to it."
+            ),
+            tag("ul", orders) if orders else None,
+            difference_block("outcome", *texts),
+            class_="callout",
+        )
+    for each in report.differing_fields:
+        return tag(
+            "div",
+            tag("h3", f"◆ First field that differs: {each.path}"),
+            difference_block(each.path, each.values[0].text, each.values[1].text, hint=each.hint),
+            class_="callout",
+        )
+    return None
+
+
+def _tile(
+    name: str,
+    verdict: bool | None,
+    words: tuple[str, str],
+    said: str,
+    *,
+    unknown: str = "not known",
+) -> Markup:
+    tone = "plain" if verdict is None else "ok" if verdict else "bad"
+    answer = unknown if verdict is None else f"✓ {words[0]}" if verdict else f"✗ {words[1]}"
+    return tag("div", tag("h3", name), tag("b", answer), tag("p", said), class_=f"tile {tone}")
+
+
+def _first_divergence(report: DeterminismReport) -> Markup | None:
+    first = report.first_divergence
+    if first is None:
+        return None
+    kind = {
+        "model": "It calls a model, which answered differently.",
+        "join": "Its branches did the same, and were joined differently.",
+        "input": "The states that the runs began with were different.",
+    }.get(first.kind, "It was given the same, and did something else.")
+    others = [origin.label for origin in report.divergences.origins[1:]]
+    return tag(
+        "div",
+        tag("h3", f"◆ First divergent step: {first.label}"),
+        tag("p", f"{kind} {counted(len(first.runs), 'run')} of {len(report.runs)} differ here."),
+        difference_blocks(first.differences, most=5),
+        tag("p", f"Also at {', '.join(others[:12])}.") if others else None,
+        tag("p", f"Passed on by {', '.join(report.divergences.passed_on[:12])}.", class_="muted")
+        if report.divergences.passed_on
+        else None,
+        class_="callout",
+    )

@@ -1,0 +1,176 @@
+"""A report as text that fits a screen: verdict, grade, first divergence with a diff, cause, line.
+
+Only shows: what it says is in the report. Every value is cut to the width; `--json` has all of it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from itertools import islice
+
+from lift_sys.determinism.divergence import Divergence
+from lift_sys.determinism.report import DeterminismReport
+from lift_sys.execution.log import counted
+
+_MOST_DIFFERENCES = 3
+_MOST_FIELDS = 4
+_MOST_NOTES = 3
+_LABEL = 13
+
+
+def report_text(report: DeterminismReport, *, width: int = 100) -> str:
+    """The report on `width` columns; the line to be pasted is never broken."""
+    lines = [line for row in _rows(report) for line in _wrapped(*row, width=width)]
+    room = width - _LABEL
+    fits = len(report.reproduce) <= room
+    lines += (
+        [f"{'reproduce':<{_LABEL}}{report.reproduce}"] if fits else ["reproduce", report.reproduce]
+    )
+    return "\n".join(lines)
+
+
+def _rows(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
+    """Label, text, and how many lines it may take."""
+    yield report.verdict.upper(), f"{report.kind} {report.target}, {_outcomes(report)}", 2
+    yield "evidence", f"{report.evidence}: {report.evidence.text}; {report.decision}", 2
+    if report.exploration is not None:
+        yield from _explored(report)
+    yield "framework", _answer(report.framework_deterministic, "deterministic"), 2
+    yield "", report.framework.text, 2
+    if report.model.calls:
+        yield "model", f"{_answer(report.model_stable, 'stable')}: {report.model.text}", 3
+    yield from _divergence(report)
+    yield from _fields(report)
+    yield from _views(report)
+    if report.attribution is not None:
+        yield "cause", _causes(report), 3
+    for note in islice(report.notes, _MOST_NOTES):
+        yield "note", note, 2
+
+
+def _outcomes(report: DeterminismReport) -> str:
+    runs = len(report.runs)
+    if len(report.outcomes) == 1:
+        return f"one outcome in {counted(runs, 'run')}"
+    modal = len(report.outcomes[0].runs)
+    return f"{len(report.outcomes)} outcomes in {counted(runs, 'run')}, the usual one in {modal}"
+
+
+def _answer(verdict: bool | None, word: str) -> str:
+    if verdict is None:
+        return f"not known to be {word}"
+    return word if verdict else f"NOT {word}"
+
+
+def _explored(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
+    found = report.exploration
+    example = found.counterexample
+    if example is None:
+        yield "schedules", f"{found.evidence}, {found.verdict}: {found.evidence.text}", 3
+        return
+    orders = "; ".join(map(str, example.constraints)) or "the plain order"
+    schedules = counted(found.schedules, "schedule")
+    yield "schedules", f"{found.verdict} after {schedules}, when {orders}", 3
+    usual, other = around_difference(example.expected.text, example.outcome.text)
+    yield "", f"  - {usual}", 1
+    yield "", f"  + {other}", 1
+
+
+def _divergence(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
+    first = report.first_divergence
+    if first is None:
+        return
+    kind = {"model": ", which calls a model", "join": ", where branches are joined"}
+    runs = _numbers(first)
+    yield "first at", f"{first.label}{kind.get(first.kind, '')}; {runs} differ", 1
+    for difference in first.differences[:_MOST_DIFFERENCES]:
+        usual, other = around_difference(difference.usual, difference.other)
+        yield "", difference.path, 1
+        yield "", f"  - {usual}", 1
+        yield "", f"  + {other}", 1
+    others = [origin.label for origin in report.divergences.origins[1:]]
+    if others:
+        yield "also at", ", ".join(others), 1
+    if report.divergences.passed_on:
+        yield "passed on by", ", ".join(report.divergences.passed_on), 1
+
+
+def _numbers(first: Divergence) -> str:
+    shown = ", ".join(map(str, first.runs[:8]))
+    more = len(first.runs) - 8
+    return f"run{'s' * (len(first.runs) > 1)} {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def _fields(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
+    differing = report.differing_fields
+    label = "fields"
+    for each in differing[:_MOST_FIELDS]:
+        hint = f"; {each.hint}" if each.hint else ""
+        yield (
+            label,
+            f"{each.path}: {each.agreement:.0%} agree ({each.low:.0%} to {each.high:.0%}), "
+            f"{each.distinct} values{hint}",
+            1,
+        )
+        label = ""
+    if report.first_divergence is None and differing:
+        values = differing[0].values
+        usual, other = around_difference(values[0].text, values[1].text)
+        yield "", f"  - {usual}", 1
+        yield "", f"  + {other}", 1
+    if len(differing) > _MOST_FIELDS:
+        yield "", f"and {len(differing) - _MOST_FIELDS} more", 1
+
+
+def _views(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
+    views = report.views
+    said = []
+    if views.ignore:
+        said.append(f"left out {', '.join(views.ignore)}")
+    if views.tolerance:
+        said.append("tolerance " + ", ".join(f"{at}: {by:g}" for at, by in views.tolerance))
+    if views.multiset:
+        said.append(f"without order {', '.join(views.multiset)}")
+    if said:
+        yield "compared", "; ".join(said), 2
+
+
+def _causes(report: DeterminismReport) -> str:
+    found = report.attribution
+    runs = counted(int(found.runs), "run")
+    if not found.guilty:
+        return f"none of the sources makes a difference ({runs})"
+    causes = ", ".join(f"{cause.source} at {cause.site}" for cause in found.guilty)
+    return f"{causes} ({runs})"
+
+
+def around_difference(usual: str, other: str, *, width: int = 80) -> tuple[str, str]:
+    """Both texts, cut to the place where they begin to differ."""
+    if max(len(usual), len(other)) <= width:
+        return usual, other
+    pairs = enumerate(zip(usual, other, strict=False))
+    at = next((i for i, (left, right) in pairs if left != right), min(len(usual), len(other)))
+    start = max(0, at - width // 3)
+    lead = "..." if start else ""
+    shown = [f"{lead}{text[start : start + width]}" for text in (usual, other)]
+    ends = ["..." if len(text) > start + width else "" for text in (usual, other)]
+    return shown[0] + ends[0], shown[1] + ends[1]
+
+
+def _wrapped(label: str, text: str, most: int, *, width: int) -> Iterator[str]:
+    head = f"{label:<{_LABEL}}" if len(label) < _LABEL else f"{label}  "
+    room = max(20, width - _LABEL)
+    # A newline inside a value would break the columns.
+    flat = text.replace("\r", "\\r").replace("\n", "\\n")
+    if most == 1:
+        lines = [flat if len(flat) <= room else f"{flat[: room - 3]}..."]
+    else:
+        lines = textwrap.wrap(
+            flat, width=width, initial_indent=" " * len(head), subsequent_indent=" " * _LABEL,
+            max_lines=most, placeholder=" ...", break_on_hyphens=False,
+        )  # fmt: skip
+        lines = [lines[0][len(head) :], *(line[_LABEL:] for line in lines[1:])] if lines else [""]
+    for line in lines:
+        yield f"{head}{line}".rstrip()
+        head = " " * _LABEL

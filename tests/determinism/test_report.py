@@ -1,0 +1,233 @@
+"""Reports: data that travels, text that fits a screen, a line that makes the check again."""
+
+import asyncio
+import itertools
+import json
+import pickle
+import random
+from typing import Any
+
+import pytest
+from determinism.tables import Cell, Link, Plan, Table, addresses, build, plans
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from lift_sys import BaseNode, End, Fork, Graph, MergeStrategy, RunContext
+from lift_sys.determinism.check import assert_deterministic, check_determinism
+from lift_sys.determinism.report import DeterminismReport
+
+graph = Graph(Link(3, noisy=1))
+
+
+class Draft(BaseModel):
+    title: str = ""
+    body: str = ""
+
+
+class Title(BaseNode[Draft]):
+    async def run(self, ctx: RunContext[Draft]) -> End:
+        ctx.state.title = "as ever"
+        return End()
+
+
+class Body(BaseNode[Draft]):
+    async def run(self, ctx: RunContext[Draft]) -> End:
+        ctx.state.body = str(random.random())
+        return End()
+
+
+class Split(BaseNode[Draft]):
+    async def run(self, ctx: RunContext[Draft]) -> Fork[Title | Body, End]:
+        return Fork([Title(), Body()], then=End())
+
+
+split = Graph(Split)
+
+
+def check(target: Any, state: Any, runs: int = 6, **options: Any) -> DeterminismReport:
+    return asyncio.run(check_determinism(target, state, runs, **options))
+
+
+@given(plan=plans(), data=st.data())
+def test_the_text_fits_a_screen_and_names_what_matters(plan: Plan, data: st.DataObject):
+    """At most 30 lines of 100 columns, with verdict, grade, step, field and reproduction."""
+    where = data.draw(st.sampled_from(addresses(plan)))
+    report = check(Graph(build(plan, where, itertools.count(1))), Table())
+
+    text = str(report)
+    lines = text.splitlines()
+    assert len(lines) <= 30
+    assert max(map(len, lines[:-1])) <= 100
+    assert lines[0].startswith("NOT DETERMINISTIC")
+    assert "REPEATED(6)" in text
+    assert f"{where}:Cell" in text
+    assert report.first_divergent_field in text
+    assert "reproduce" in text
+
+
+def test_long_values_are_cut_around_the_difference():
+    """Of two long texts the part where they part is shown."""
+    runs = itertools.count()
+
+    def write(state: dict[str, str]) -> None:
+        state["text"] = "x" * 500 + f"run {next(runs)}" + "y" * 500
+
+    lines = str(check(write, {})).splitlines()
+
+    assert any("run 0" in line for line in lines)
+    assert any("run 1" in line for line in lines)
+    assert max(map(len, lines)) <= 100
+
+
+def test_lines_of_a_value_do_not_break_the_columns():
+    """A value of several lines stands on one."""
+    runs = itertools.count()
+    report = check(lambda state: f"first\nsecond {next(runs)}", Table())
+
+    assert all(not line.startswith("second") for line in str(report).splitlines())
+
+
+def test_json_has_all_of_it():
+    """The document parses, and its keys hold what the report's attributes do."""
+    report = check(graph, Table())
+    document = json.loads(report.to_json())
+
+    assert document["verdict"] == "not deterministic"
+    assert document["grade"] == "repeated"
+    assert document["framework_deterministic"] is True
+    assert document["model_stable"] is None
+    assert document["first_divergence"]["label"] == "2:Link"
+    paths = [each["path"] for each in document["first_divergence"]["differences"]]
+    assert paths == ['$.cells["2"]', "$.noise"]
+    assert [run["index"] for run in document["runs"]] == [0, 1, 2, 3, 4, 5]
+    assert document["fields"]["$.noise"]["distinct"] == 6
+    assert [step["status"] for step in document["steps"]] == [
+        "agrees",
+        "agrees",
+        "origin",
+        "passed on",
+    ]
+    assert len(document["timelines"]) == 2
+
+
+def test_a_report_survives_pickling():
+    """It crosses a process border, as it has to under xdist."""
+    report = check(graph, Table())
+    again = pickle.loads(pickle.dumps(report))
+
+    assert again.to_dict() == report.to_dict()
+    assert str(again) == str(report)
+
+
+def test_secrets_stay_out(monkeypatch: pytest.MonkeyPatch):
+    """A key from the environment is blanked in text and document."""
+    monkeypatch.setenv("SERVICE_API_KEY", "very-secret-value")
+    runs = itertools.count()
+    report = check(lambda state: f"very-secret-value {next(runs)}", Table())
+
+    assert "very-secret-value" not in str(report)
+    assert "very-secret-value" not in report.to_json()
+
+
+def test_views_are_named():
+    """Whoever reads a verdict has to see what was left out."""
+    report = check(
+        graph, Table(), ignore=["$.noise"], tolerance={"$.cells": 0.5}, multiset=["$.list"]
+    )
+
+    text = str(report)
+    assert "left out $.noise" in text
+    assert "tolerance $.cells: 0.5" in text
+    assert json.loads(report.to_json())["views"] == {
+        "ignore": ["$.noise"],
+        "tolerance": {"$.cells": 0.5},
+        "multiset": ["$.list"],
+    }
+
+
+# --- the line ------------------------------------------------------------------------------------
+
+
+def drawing(state: Table) -> None:
+    state.noise = random.randrange(1000)
+
+
+def still(state: Table) -> None:
+    state.noise = 1
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "passes"),
+    [
+        (drawing, {}, False),
+        (still, {"ignore": ["$.start"], "seed": 4}, True),
+        (split, {"tolerance": 1e-9}, False),
+        ([Cell(End())], {"strategy": MergeStrategy.MAJORITY}, True),
+    ],
+)
+def test_the_line_makes_the_check_again(target: Any, options: Any, passes: bool):
+    """Pasted, it runs, and comes to the same verdict."""
+    given = Draft() if target is split else Table()
+    report = check(target, given, 10, **options)
+    assert report.reproduce.startswith("await assert_deterministic(")
+
+    state = {"state": given} | globals()
+    call = eval(report.reproduce.removeprefix("await "), state)
+    if passes:
+        assert asyncio.run(call).deterministic
+    else:
+        with pytest.raises(AssertionError):
+            asyncio.run(call)
+
+
+def test_two_even_outcomes_need_few_runs_to_show_again():
+    """Six runs are all alike with less than 5 %."""
+    numbers = itertools.cycle([0, 1])
+
+    def write(state: Table) -> None:
+        state.noise = next(numbers)
+
+    assert "runs=6" in check(write, Table(), 40).reproduce
+
+
+# --- the heat map, the timelines and the graph ---------------------------------------------------
+
+
+def test_the_rows_of_the_heat_map():
+    """For each step the share of runs that had the usual value of each field after it."""
+    report = check(Graph(Split), Draft(), 4)
+    rows = {step.label: step for step in report.steps}
+
+    assert rows["0.0:Title"].fields == {"title": 1.0, "body": 1.0}
+    assert rows["0.1:Body"].fields == {"title": 1.0, "body": 0.25}
+    assert rows["0.1:Body"].written == ("body",)
+    assert rows["0.1:Body"].status == "origin"
+    assert (rows["0.1:Body"].judged, rows["0.1:Body"].distinct) == (4, 4)
+
+
+def test_two_timelines_and_the_graph():
+    """The modal run and one that differs, step by step; and the edges that `lift draw` draws."""
+    report = check(Graph(Split), Draft(), 4)
+
+    usual, other = report.timelines
+    assert (usual.run, other.run) == (0, report.first_divergence.other)
+    assert [row.label for row in usual.rows] == ["0:Split", "0.0:Title", "0.1:Body"]
+    assert [row.differs for row in other.rows] == [False, False, True]
+    assert report.drawing is not None
+    assert dict(report.drawing.nodes)["start"] == "start"
+    names = dict(report.drawing.nodes)
+    edges = {(names[source], names[target], kind) for source, target, kind in report.drawing.edges}
+    assert ("Split", "Body", "fork") in edges
+
+
+async def test_a_report_of_a_check_that_passed_says_what_it_rests_on():
+    """No divergence in 20 runs leaves 14 % possible."""
+    report = await assert_deterministic(Graph(Split), Draft(), 20, ignore=["body"])
+
+    assert report.evidence.grade == "repeated"
+    assert "at most 13.91% of runs diverge (95 %)" in str(report)
+    assert len(report.timelines) in (1, 2)
+    assert any(
+        "same process, environment and schedule" in each for each in report.evidence.assumptions
+    )
