@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from lift_sys.testing.clock import virtual as virtual
     from lift_sys.testing.contexts import FixedClock as FixedClock
     from lift_sys.testing.contexts import context_for as context_for
+    from lift_sys.testing.controlled import ControlledRunner as ControlledRunner
     from lift_sys.testing.models import Delayed as Delayed
     from lift_sys.testing.models import ScriptedModel as ScriptedModel
 
 __all__ = [
     "EPOCH",
+    "ControlledRunner",
     "Delayed",
     "FixedClock",
     "ScriptedModel",
@@ -44,6 +46,7 @@ __getattr__, __dir__ = attach(
             "virtual",
         ],
         "contexts": ["FixedClock", "context_for"],
+        "controlled": ["ControlledRunner"],
         "models": ["Delayed", "ScriptedModel"],
     },
 )

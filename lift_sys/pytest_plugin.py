@@ -1,0 +1,159 @@
+"""pytest plugin: tests that have to come out the same in every repeat and under every schedule.
+
+    @pytest.mark.deterministic(runs=59)   the test's result, or its failure, is the same each time
+    @pytest.mark.schedules(budget=500)    ... under every order of completion that was tried
+
+It is loaded with every pytest run of an environment that has lift_sys, so it imports nothing heavy:
+what a test needs is imported when that test runs. A marked test is run by this plugin, on event
+loops of its own, whatever plugin runs the other async tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from lift_sys.llm.cassette import Cassette
+    from lift_sys.testing.clock import VirtualClock
+    from lift_sys.testing.controlled import ControlledRunner
+
+_MARKS = ("deterministic", "schedules")
+#: Times the budget, with --ls-explore=deep.
+DEEPER = 20
+#: Name of the property of a test's report that says what evidence it has given.
+EVIDENCE = "lift_sys.evidence"
+_FUNCTION: pytest.StashKey[Callable[..., Any]] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options `--ls-...`."""
+    group = parser.getgroup("lift_sys", "determinism of tests (lift_sys)")
+    group.addoption(
+        "--ls-schedule",
+        metavar="ls1:...",
+        help="run tests marked `schedules` under this one schedule, as a failure has printed it",
+    )
+    group.addoption(
+        "--ls-seed", type=int, default=0, metavar="N", help="seed of what checks draw (default: 0)"
+    )
+    group.addoption(
+        "--ls-explore",
+        choices=("off", "quick", "deep"),
+        default="quick",
+        help=f"`off` runs tests marked `schedules` once, `deep` with {DEEPER} times their budget",
+    )
+    group.addoption(
+        "--ls-attribute",
+        action="store_true",
+        help="look for the cause where repeats of a test marked `deterministic` differ",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marks."""
+    config.addinivalue_line(
+        "markers",
+        "deterministic(runs=59, **options): run the test so often; what it returns, or how it "
+        "fails, has to be the same. Options are those of `check_determinism`.",
+    )
+    config.addinivalue_line(
+        "markers",
+        "schedules(budget=500, strategy='auto', space='completions', replay=None, **options): run "
+        "the async test under many schedules; all have to come to the same. Options are those of "
+        "`explore`; `replay` is one schedule to run instead.",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Keep the test's own function: plugins for async tests put a wrapper in its place."""
+    if isinstance(item, pytest.Function) and any(map(item.get_closest_marker, _MARKS)):
+        item.stash[_FUNCTION] = item.obj
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a marked test."""
+    function = pyfuncitem.stash.get(_FUNCTION, None)
+    if function is None:
+        return None
+    from lift_sys.testing.marked import MarkedTest
+
+    options = pyfuncitem.config.option
+    test = MarkedTest(pyfuncitem, function, seed=options.ls_seed)
+    schedules = pyfuncitem.get_closest_marker("schedules")
+    if schedules is not None:
+        arguments = {"budget": 500, **_arguments(schedules, "budget")}
+        if options.ls_schedule:
+            arguments["replay"] = options.ls_schedule
+        if options.ls_explore == "off":
+            arguments["budget"] = 0
+        elif options.ls_explore == "deep":
+            arguments["budget"] *= DEEPER
+        evidence = test.explore(**arguments)
+        pyfuncitem.user_properties.append((EVIDENCE, evidence))
+    repeats = pyfuncitem.get_closest_marker("deterministic")
+    if repeats is not None:
+        evidence = test.repeat(attribute=options.ls_attribute, **_arguments(repeats, "runs"))
+        pyfuncitem.user_properties.append((EVIDENCE, evidence))
+    return True
+
+
+def _arguments(mark: pytest.Mark, first: str) -> dict[str, Any]:
+    if len(mark.args) > 1:
+        pytest.fail(f"@pytest.mark.{mark.name} takes `{first}` and keywords only", pytrace=False)
+    return {**dict(zip([first], mark.args, strict=False)), **mark.kwargs}
+
+
+@pytest.fixture
+def virtual_clock() -> VirtualClock:
+    """A clock that jumps to the next timer: `virtual_clock.run(coroutine)` takes no real time."""
+    from lift_sys.testing import VirtualClock
+
+    return VirtualClock()
+
+
+@pytest.fixture
+def controlled_loop(request: pytest.FixtureRequest) -> ControlledRunner:
+    """Runs async functions on a loop whose every choice is made: `controlled_loop(function)`."""
+    from lift_sys.testing.controlled import ControlledRunner
+
+    options = request.config
+    return ControlledRunner(
+        schedule=options.getoption("--ls-schedule"), seed=options.getoption("--ls-seed")
+    )
+
+
+@pytest.fixture
+def cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
+    """Model calls of this test, in `cassettes/<file>/<test>.jsonl` beside it.
+
+    They are recorded when there is no such file yet, and replayed, without a model, from then on.
+    """
+    from lift_sys.llm.cassette import Cassette
+
+    name = "".join(each if each.isalnum() or each in "-_." else "_" for each in request.node.name)
+    place = Path(request.node.path)
+    path = place.parent / "cassettes" / place.stem / f"{name}.jsonl"
+    with Cassette(path, mode="replay" if path.exists() else "record").use() as used:
+        yield used
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how far the evidence of the marked tests goes; it travels in `user_properties`."""
+    counts: dict[str, int] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") != "call":
+                continue
+            for name, value in getattr(report, "user_properties", ()):
+                if name == EVIDENCE:
+                    grade = value.partition("(")[0]
+                    counts[grade] = counts.get(grade, 0) + 1
+    if counts:
+        said = ", ".join(f"{count} {grade}" for grade, count in sorted(counts.items()))
+        terminalreporter.write_line(f"lift_sys: evidence of determinism: {said}")
