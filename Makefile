@@ -40,7 +40,7 @@ demo: setup  ## the main job on real input, with the embedded model
 	$(BIN)/lift demo
 
 test: setup  ## the tests, without the slow ones
-	$(RUN_TESTS) -m "not slow"
+	$(RUN_TESTS) -m "not slow" $(if $(COVERAGE),,-n auto)
 
 # Cheapest first. `.ci/run` calls the parts, so that nothing runs twice.
 check: check-static  ## all that must hold before a change lands

@@ -22,7 +22,14 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 # Name of each command to the module that holds it, in the order in which help shows them.
-_COMMANDS = {"run": "run", "draw": "draw", "model": "model", "demo": "demo"}
+_COMMANDS = {
+    "run": "run",
+    "check": "check",
+    "agreement": "agreement",
+    "draw": "draw",
+    "model": "model",
+    "demo": "demo",
+}
 
 # Click keeps the line breaks of a paragraph that starts with a backspace.
 _HELP = """Run graphs of LLM nodes in parallel, and trust the answer.

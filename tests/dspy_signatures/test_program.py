@@ -104,7 +104,9 @@ async def failed_group() -> list[NodeResult[Draft]]:
     return await ParallelExecutor(max_concurrent=2).execute_parallel(nodes, draft())
 
 
-@pytest.mark.parametrize("node", [Plain(), Data(), Model(), Contract(), Derived()], ids=repr)
+@pytest.mark.parametrize(
+    "node", [Plain(), Data(), Model(), Contract(), Derived()], ids=lambda node: type(node).__name__
+)
 async def test_each_shape_of_node_runs_on_a_copy(node):
     """A node needs a `run` and no base class; the context that it was given stays as it was."""
     ctx = draft()

@@ -106,7 +106,7 @@ def test_missing_annotation_is_a_mistake():
     assert "has no return annotation" in mistake
 
 
-@pytest.mark.parametrize("start", [int, 3, None, lambda ctx: End(), BaseNode], ids=str)
+@pytest.mark.parametrize("start", [int, 3, None, lambda ctx: End(), BaseNode])
 def test_start_that_is_no_node_is_a_mistake(start):
     """A graph has to start at a node; anything else is said, not raised."""
     structure = structure_of(start)

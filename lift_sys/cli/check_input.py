@@ -1,0 +1,108 @@
+"""From `MODULE:NAME` and `--state` to what is checked, and on what."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lift_sys.cli import loading
+from lift_sys.cli.state_files import read_document
+from lift_sys.cli.state_input import build_state, parse_setting
+from lift_sys.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is checked: a target of `check_determinism`, and the state that it gets."""
+
+    target: Any
+    state: Any
+
+
+def load_subject(spec: str, *, source: str | None, settings: Sequence[str]) -> Subject:
+    """Import what `spec` names, and build its state.
+
+    Args:
+        spec: `MODULE:NAME`, see `load_graph`; NAME may also be a function of the state.
+        source: As `--state` has it.
+        settings: As `--set` has them.
+
+    Raises:
+        UsageError: It can't be found, imported or checked, or the state does not fit.
+        GraphError: The graph has mistakes.
+    """
+    from lift_sys.determinism.adapters import foreign_target
+
+    module_name, colon, path = spec.rpartition(":")
+    if colon and module_name and path:
+        # Looked up once: to import a file again would run it again.
+        value = loading._attribute(loading.load_module(module_name), path, module_name)
+        if is_target_function(value):
+            return Subject(value, _state_for(value, source, settings))
+        if foreign_target(value) is not None:
+            return Subject(value, _plain_state(source, settings))
+        graph = loading.as_graph(value, spec=spec)
+    else:
+        graph = loading.load_graph(spec)
+    if graph.state_type is None:
+        raise UsageError(
+            f"{graph.name} does not say what its state is: write "
+            f"class {type(graph.start).__name__}(BaseNode[YourState])."
+        )
+    return Subject(graph, build_state(graph.state_type, source=source, settings=settings))
+
+
+def is_target_function(value: Any) -> bool:
+    """Whether a value is a function of the state, not one that makes a graph."""
+    if not inspect.isroutine(value):
+        return False
+    if inspect.iscoroutinefunction(value):
+        return True
+    parameters = inspect.signature(value).parameters.values()
+    return any(parameter.default is parameter.empty for parameter in parameters)
+
+
+def _state_for(function: Any, source: str | None, settings: Sequence[str]) -> Any:
+    """The state as the function's first parameter wants it: a model, or plain JSON."""
+    from pydantic import BaseModel
+
+    parameters = list(inspect.signature(function).parameters)
+    if not parameters:
+        return None
+    try:
+        wanted = typing.get_type_hints(function).get(parameters[0])
+    except Exception:  # an annotation that can't be resolved says nothing
+        wanted = None
+    if isinstance(wanted, type) and issubclass(wanted, BaseModel):
+        return build_state(wanted, source=source, settings=settings)
+    return _plain_state(source, settings)
+
+
+def _plain_state(source: str | None, settings: Sequence[str]) -> Any:
+    data = {} if source is None else read_document(source).data
+    for setting in map(parse_setting, settings):
+        if len(setting.place) > 1 or not isinstance(data, dict):
+            raise UsageError(f"--set {setting.place}: this state has no such field.")
+        data[str(setting.place[0])] = setting.value
+    return data
+
+
+def parse_tolerance(given: Sequence[str]) -> dict[str, float] | None:
+    """Read `--tolerance`: a number for all, or `path=number`.
+
+    Raises:
+        UsageError: One is no number.
+    """
+    found: dict[str, float] = {}
+    for text in given:
+        path, equals, number = text.rpartition("=")
+        try:
+            found[path if equals else "*"] = float(number)
+        except ValueError:
+            raise UsageError(
+                f"--tolerance {text!r} is neither a number nor PATH=NUMBER, e.g. $.score=1e-9"
+            ) from None
+    return found or None
