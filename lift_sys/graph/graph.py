@@ -26,7 +26,7 @@ from lift_sys.execution.executor import ParallelExecutor
 from lift_sys.execution.slots import current_holder
 from lift_sys.graph import drawing
 from lift_sys.graph.check import check_structure
-from lift_sys.graph.launch import launch, prepare
+from lift_sys.graph.launch import launch, prepare, take_over
 from lift_sys.graph.names import caller_names
 from lift_sys.graph.result import RunResult
 from lift_sys.graph.steps import StepByStep
@@ -251,10 +251,11 @@ class Graph(Generic[StateT]):
             address=outer.address,
             scope=outer.scope,
         )
-        prefix = inner_address(outer.address)
+        place = outer._next_call()
+        prefix = inner_address(outer.address if place.endswith("~0") else place)
+        metadata, provenance = dict(outer.metadata), list(outer.provenance)
         result = await launch(self, start_node, context, engine=engine, prefix=prefix)
-        outer.metadata = result.context.metadata
-        outer.provenance = result.context.provenance
+        take_over(outer, result.context, metadata, provenance)
         return result
 
     def contracts_for(self, engine: Engine) -> dict[Any, Contract]:

@@ -150,6 +150,25 @@ async def launch(
     return result
 
 
+def take_over(
+    outer: RunContext[Any],
+    inner: RunContext[Any],
+    metadata: dict[str, Any],
+    provenance: list[dict[str, Any]],
+) -> None:
+    """Do to `outer` what a run inside has done to what it was given; another may run beside it."""
+    for key in {*metadata, *inner.metadata}:
+        if key not in inner.metadata:
+            outer.metadata.pop(key, None)
+        elif key not in metadata or inner.metadata[key] != metadata[key]:
+            outer.metadata[key] = inner.metadata[key]
+    known = len(provenance)
+    if inner.provenance[:known] == provenance:
+        outer.provenance += inner.provenance[known:]
+    else:
+        outer.provenance = inner.provenance
+
+
 def _hand_up(walk: Walk, elapsed: float) -> None:
     """Enter what a run inside a step has counted into the run that the step belongs to."""
     outer = walk.outer

@@ -1,5 +1,6 @@
 """A graph as a node of another: addresses, events, slots, failures and stops across the border."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -304,3 +305,39 @@ async def test_branches_run_one_inner_graph_each():
 
     assert result.state.notes == {"a": "a", "b": "b"}
     assert result.elapsed == 1
+
+
+class Notes(BaseModel):
+    number: int = 0
+
+
+class Note(BaseNode[Notes]):
+    async def run(self, ctx: RunContext[Notes]) -> End:
+        await asyncio.sleep(ctx.state.number)
+        ctx.metadata[f"note {ctx.state.number}"] = ctx.address
+        ctx.add_provenance("Note", "none", number=ctx.state.number)
+        return End()
+
+
+class Beside(BaseNode[Notes]):
+    """Runs a graph three times at once, inside of one step."""
+
+    async def run(self, ctx: RunContext[Notes]) -> End:
+        ctx.metadata["before"] = True
+        inner = Graph(Note)
+        await asyncio.gather(*[inner.run_inside(ctx, Notes(number=3 - at)) for at in range(3)])
+        return End()
+
+
+@virtual
+async def test_runs_side_by_side_inside_a_step_have_addresses_and_notes_of_their_own():
+    result = await Graph(Beside).run(state=Notes())
+
+    assert result.context.metadata == {
+        "before": True,
+        "note 3": "0>0",
+        "note 2": "0~1>0",
+        "note 1": "0~2>0",
+    }
+    entries = {entry["number"]: entry["address"] for entry in result.context.provenance}
+    assert entries == {3: "0>0", 2: "0~1>0", 1: "0~2>0"}
