@@ -16,7 +16,8 @@ export NO_MKDOCS_2_WARNING := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 # `make test COVERAGE=1` counts lines while it tests, as `make check` does.
-RUN_TESTS := $(if $(COVERAGE),$(BIN)/coverage run -m pytest,$(PYTEST))
+# Counted in one process: a deadline that strikes while coverage holds its lock would hang a worker.
+RUN_TESTS := $(if $(COVERAGE),$(BIN)/coverage run -m pytest,$(PYTEST) -n auto)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check check-static check-rest test-all fix bench docs lock clean
@@ -40,7 +41,7 @@ demo: setup  ## the main job on real input, with the embedded model
 	$(BIN)/lift demo
 
 test: setup  ## the tests, without the slow ones
-	$(RUN_TESTS) -m "not slow" $(if $(COVERAGE),,-n auto)
+	$(RUN_TESTS) -m "not slow"
 
 # Cheapest first. `.ci/run` calls the parts, so that nothing runs twice.
 check: check-static  ## all that must hold before a change lands
@@ -55,7 +56,7 @@ check-static: setup  ## format, lint, layers, types
 	$(BIN)/basedpyright
 
 check-rest: setup  ## slow tests, coverage, documentation, the wheel without extras
-	$(PYTEST) -m slow
+	$(PYTEST) -n auto -m slow
 	$(BIN)/coverage report
 	$(BIN)/mkdocs build --strict --quiet
 	rm -rf build/wheel && mkdir -p build/wheel
