@@ -170,7 +170,7 @@ def test_calls_that_need_the_network_are_made_once_in_a_real_loop():
         found = explore(target)
 
     assert sorted(server.served) == ["/a", "/b"]
-    assert (found.verdict, found.grade.name) == ("same", "PROVEN")
+    assert found.verdict == "same"
     assert found.outcomes[0].outcome.example.output == ["/a", "/b"]
 
 

@@ -32,7 +32,7 @@ def evidence_of(search: Search, verdict: Verdict, recordings: Recordings) -> Evi
             text=f"{max(failed, 1)} of {count} schedules failed; each was chosen to do so, so this "
             f"is no estimate of how often it happens",
         )
-    proven = search.finished and not session.caveats
+    proven = search.finished and not session.caveats and not session.opaque
     grade = Grade.PROVEN if proven else Grade.SAMPLED
     if proven and search.strategy == "bounded":
         text = f"all {count} schedules there are were run, and all came to the same"
@@ -75,7 +75,8 @@ def _assumed(search: Search, *, recordings: Recordings | None = None) -> tuple[s
         )
     if session.opaque:
         texts.append(
-            f"not watched, as libraries made them: {', '.join(sorted(session.opaque)[:8])}"
+            f"not watched, as libraries made them, so nothing is proven: "
+            f"{', '.join(sorted(session.opaque)[:8])}"
         )
     if recordings is not None and recordings.entries:
         texts.append(

@@ -12,7 +12,14 @@ import sys
 import sysconfig
 from functools import lru_cache, partial
 from random import Random
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
+from types import (
+    BuiltinFunctionType,
+    CoroutineType,
+    FunctionType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any
 
 _ATOMS = frozenset({int, float, str, bytes, bool, complex, range, type(None), type(...)})
@@ -35,7 +42,6 @@ _HARMLESS = frozenset(
         "threading",
         "contextvars",
         "types",
-        "builtins",
         "weakref",
         "abc",
         "zoneinfo",
@@ -51,6 +57,9 @@ _HARMLESS = frozenset(
         "typing_extensions",
     ]
 )
+# Of Python's own types, those without a state that steps could share by them.
+_STATELESS = (slice, property, staticmethod, classmethod, BaseException, CoroutineType, super)
+_PYDANTICS = ("__pydantic_private__", "__pydantic_extra__")
 # A value of more parts than this is not looked into after every step.
 _MOST_PARTS = 4000
 
@@ -106,12 +115,11 @@ class Picture:
             self._left -= len(value)
             if self._left < 0:
                 raise TooLarge
-        if issubclass(cls, dict):
-            return cls, tuple([(of(key), of(part)) for key, part in value.items()])
-        if issubclass(cls, (list, tuple, collections.deque)):
-            return cls, tuple([of(part) for part in value])
-        if issubclass(cls, (set, frozenset)):
-            return cls, frozenset(part if type(part) in _ATOMS else id(part) for part in value)
+            more = of(attributes) if (attributes := getattr(value, "__dict__", None)) else None
+            if issubclass(cls, dict):
+                return cls, more, tuple([(of(key), of(part)) for key, part in value.items()])
+            parts = sorted(value, key=id) if issubclass(cls, (set, frozenset)) else value
+            return cls, more, tuple([of(part) for part in parts])
         if cls is bytearray:
             return bytes(value)
         if issubclass(cls, Random):
@@ -122,15 +130,22 @@ class Picture:
             self._left -= value.nbytes // 64
             return value.tobytes() if self._left > 0 else id(value)
         if is_library(cls.__module__) and not issubclass(cls, SimpleNamespace):
-            if cls.__module__.partition(".")[0] not in _HARMLESS:
+            if not _is_harmless(cls):
                 self.opaque.add(f"{cls.__module__}.{cls.__qualname__}")
             return id(value)
         own: list[object] = [id(value)]
         attributes = getattr(value, "__dict__", None)
         if attributes:
             own.append(of(attributes))
-        own += [of(getattr(value, name, None)) for name in _slots_of(cls)]  # type: ignore[arg-type]
+        slots: tuple[str, ...] = (*_PYDANTICS, *_slots_of(cls))  # type: ignore[arg-type]
+        own += [of(getattr(value, name, None)) for name in slots]
         return tuple(own)
+
+
+def _is_harmless(cls: type) -> bool:
+    if cls.__module__ == "builtins":
+        return issubclass(cls, _STATELESS)
+    return cls.__module__.partition(".")[0] in _HARMLESS
 
 
 def is_watchable(value: Any) -> bool:

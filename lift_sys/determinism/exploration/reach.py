@@ -12,9 +12,18 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import (
+    BuiltinMethodType,
+    CellType,
+    CodeType,
+    FunctionType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+)
 from typing import Any
 
+from lift_sys.core.context import RunContext
 from lift_sys.determinism.exploration.fingerprints import is_library, is_mutable, is_watchable
 
 _GONE = object()
@@ -93,13 +102,12 @@ class Reach:
 
     def add_thing(self, value: Any, name: str) -> None:
         """Add an object that steps were given, with the code of its class."""
-        if not is_mutable(value):
+        if isinstance(value, (RunContext, MethodWrapperType)) or not is_mutable(value):
             self.follow(value)
             return
-        if not is_watchable(value):
-            return
         self._add(Place((id(value), ""), name, lambda: value, value))
-        self.follow(value)
+        if is_watchable(value):
+            self.follow(value)
 
     def _add(self, place: Place) -> None:
         self.places.setdefault(place.key, place)
@@ -107,17 +115,24 @@ class Reach:
     def _follow(self, root: Any) -> None:
         if isinstance(root, MethodType):
             self._waiting.append(root.__func__)
-            self._waiting.append(root.__self__)
+            self.add_thing(root.__self__, f"the object of {root.__func__.__qualname__}")
+        elif isinstance(root, RunContext):
+            self._context(root)
         elif isinstance(root, FunctionType):
             self._function(root)
         elif isinstance(root, partial):
-            self._waiting += [root.func, *root.args, *root.keywords.values()]
+            self._waiting.append(root.func)
+            for value in (*root.args, *root.keywords.values()):
+                self.add_thing(value, "an argument of a `partial`")
         elif isinstance(root, type):
             self._class(root)
         elif isinstance(getattr(root, "__self__", None), random.Random):
             self._random(root.__self__)
         elif isinstance(root, random.Random):
             self._random(root)
+        elif isinstance(root, (BuiltinMethodType, MethodWrapperType)):
+            if not isinstance(root.__self__, (ModuleType, type, type(None))):
+                self.add_thing(root.__self__, f"the object of {root.__qualname__}")
         elif isinstance(root, (list, tuple)):
             self._waiting += root[:50]
         elif isinstance(root, dict):
@@ -193,6 +208,13 @@ class Reach:
         elif not name.startswith(("__", "_abc", "model_", "_lift")):
             read = partial(vars(owner).get, name, _GONE)
             self._add(Place((id(owner), name), f"{owner.__qualname__}.{name}", read, owner))
+
+    def _context(self, context: RunContext[Any]) -> None:
+        """What tasks share that a node starts on its own context."""
+        for name in ("state", "_metadata", "_provenance", "_random"):
+            read = partial(getattr, context, name, None)
+            shown = name.lstrip("_")
+            self._add(Place((id(context), name), f"{shown} of {context.address}", read, context))
 
     def _random(self, generator: random.Random) -> None:
         name = "the shared generator of `random`"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from lift_sys.determinism.exploration.drive import run_once
 from lift_sys.determinism.exploration.entries import Strategy
 from lift_sys.determinism.exploration.outcomes import Outcome
+from lift_sys.determinism.exploration.outside_world import noticed
 from lift_sys.determinism.exploration.programs import Subject
 from lift_sys.determinism.exploration.results import Seen
 from lift_sys.determinism.exploration.schedule import Schedule
@@ -92,18 +93,19 @@ class Session:
         if self.runs % _COLLECT_EVERY == 0:
             gc.collect()
         watch = self.make_watch() if self.make_watch is not None else None
-        trace = run_once(
-            self.subject.program,
-            strategy,
-            space=space,
-            watch=watch,
-            limit=options.limit,
-            tail=_TAIL if for_search else 0,
-            with_options=for_search,
-            with_lines=with_lines,
-            strict=options.strict,
-            sockets=options.sockets,
-        )
+        with noticed(self.caveats):
+            trace = run_once(
+                self.subject.program,
+                strategy,
+                space=space,
+                watch=watch,
+                limit=options.limit,
+                tail=_TAIL if for_search else 0,
+                with_options=for_search,
+                with_lines=with_lines,
+                strict=options.strict,
+                sockets=options.sockets,
+            )
         if watch is not None:
             self.caveats |= watch.caveats
             self.opaque |= watch.opaque
