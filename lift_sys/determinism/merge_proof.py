@@ -159,6 +159,10 @@ def _refuted(merge: _Merge, count: int) -> tuple[Refutation | None, int]:
                 first = whole = first or merged
                 if merged.digest != first.digest:
                     return _refutation(subset, last, first, merged, merge.fault), merges
+    if whole is not None and whole.raised and not isinstance(merge, Joins):
+        everything = tuple(range(count))
+        reason = "it can't combine these values, whatever the order"
+        return _refutation(everything, everything[-1], whole, whole, reason), merges
     early = merge.too_early(whole) if isinstance(merge, Joins) and whole is not None else None
     if early is not None and whole is not None:
         subset, decided = early

@@ -28,10 +28,11 @@ _LONGEST = 120
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merge gives: a digest to compare it by, and a text."""
+    """What a merge gives: a digest to compare it by, a text, and whether it raised."""
 
     digest: str
     text: str
+    raised: bool = False
 
 
 class Joins:
@@ -181,7 +182,7 @@ def merged_by(merge: Callable[[], Any]) -> Merged:
         value = merge()
     except Exception as error:
         text = str(failure_of(error))
-        return Merged(digest(text), shortened(text))
+        return Merged(digest(text), shortened(text), raised=True)
     return Merged(digest(value, path="merged"), shortened(repr(value)))
 
 

@@ -142,3 +142,11 @@ def test_failing_branches_take_part():
 def test_unusable_rule_is_a_clear_error(call, match):
     with pytest.raises(UsageError, match=match):
         call()
+
+
+@pytest.mark.parametrize("rule", [lambda base, values: 1 / 0, lambda base: base])
+def test_a_rule_that_always_raises_is_not_proven(rule):
+    proof = prove_merge(rule, [1, 2, 3], base=0)
+
+    assert not proof.holds
+    assert "can't combine these values" in str(proof)

@@ -449,3 +449,13 @@ def test_miss_in_an_empty_recording_says_so():
         pytest.raises(CassetteMissError, match="no calls at all"),
     ):
         echo(cassette, question=1)
+
+
+def test_secrets_of_a_form_are_taken_out_by_their_names():
+    form = "grant_type=x&client_secret=formsecret&refresh_token=refr44&password=fpw&user=ann"
+    text = Scrubber().scrub(form)
+
+    assert text == (
+        "grant_type=x&client_secret=[scrubbed]&refresh_token=[scrubbed]"
+        "&password=[scrubbed]&user=ann"
+    )

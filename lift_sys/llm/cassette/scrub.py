@@ -42,7 +42,10 @@ _SHAPES = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _IN_QUERY = re.compile(
-    r"(?<=[?&])(key|api[-_]?key|access_token|token|sig|signature)=[^&\s\"']+", re.I
+    r"(?<=[?&])(key|api[-_]?key|access_token|token|sig|signature)=[^&\s\"']+"
+    # In a form, which begins without a sign, the names alone tell.
+    r"|(?<![\w-])(?:client_secret|refresh_token|access_token|id_token|api_key|password)=[^&\s\"']+",
+    re.I,
 )
 
 
@@ -119,4 +122,4 @@ class Scrubber:
             text = text.replace(secret, SCRUBBED)
         for pattern in self._patterns:
             text = pattern.sub(SCRUBBED, text)
-        return _IN_QUERY.sub(lambda match: f"{match[1]}={SCRUBBED}", text)
+        return _IN_QUERY.sub(lambda match: f"{match[0].partition('=')[0]}={SCRUBBED}", text)
