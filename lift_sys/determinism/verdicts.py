@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lift_sys.core.address import declared_order, located
+from lift_sys.core.strategies import Race
+from lift_sys.core.successors import Fork
 from lift_sys.determinism.divergence import Divergences
 from lift_sys.determinism.playback import Playback
 from lift_sys.determinism.replaying import Answers
@@ -84,6 +86,7 @@ def judge_framework(
     """
     broken = next((origin for origin in found.origins if origin.kind == "join"), None)
     knows_steps = any(trace.steps for trace in sample.traces)
+    has_forks = any(trace.has_forks for trace in sample.traces)
     deterministic: bool | None = True
     if broken is not None:
         deterministic = False
@@ -94,6 +97,12 @@ def judge_framework(
             f"the usual run's results, arriving in {played.orders} orders, were joined to "
             f"{len(played.digests)} different states"
         )
+    elif _races(sample):
+        deterministic = None
+        text = (
+            "a RACE takes the branch that ends first, by definition; what those that it has cut "
+            "off would have given is not known"
+        )
     elif played is not None and played.is_faithful:
         text = (
             f"the usual run's results, arriving in {played.orders} orders, give the same state "
@@ -101,9 +110,15 @@ def judge_framework(
         )
     elif found.joins:
         text = f"{counted(found.joins, 'comparison')} of joins with equal results: no difference"
+    elif len(sample.traces) == 1 and has_forks:
+        deterministic = None
+        text = (
+            f"all {len(sample.runs)} runs took the same course, and their results could not be "
+            f"played again in another order"
+        )
     elif len(sample.traces) == 1 and knows_steps:
         text = f"all {len(sample.runs)} runs took the same course"
-    elif knows_steps and not any(trace.has_forks for trace in sample.traces):
+    elif knows_steps and not has_forks:
         text = "there is no join, and each step was given what the one before had left"
     elif len(sample.outcomes) == 1:
         text = f"all {len(sample.runs)} runs ended alike"
@@ -120,6 +135,14 @@ def judge_framework(
         orders=0 if played is None else played.orders,
         states=0 if played is None else len(played.digests),
         text=text,
+    )
+
+
+def _races(sample: Sample) -> bool:
+    given = (step.given for trace in sample.traces for step in trace.steps.values())
+    return any(
+        isinstance(fork, Fork) and isinstance(fork.rule, Race) and len(fork.nodes) > 1
+        for fork in given
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from lift_sys import BaseNode, End, Fork, Graph, RunContext
+from lift_sys import BaseNode, End, Fork, Graph, MergeStrategy, RunContext
 from lift_sys.core.usage import Usage
 from lift_sys.determinism.check import check_determinism
 
@@ -128,3 +128,31 @@ def test_a_function_does_not_show_its_calls_and_the_report_does_not_deny_them():
 
     assert report.model_stable is None
     assert "seen through a cassette only" in report.model.text
+
+
+class Finish(BaseModel):
+    start: int = 0
+
+
+class Gives(BaseNode[Finish]):
+    def __init__(self, number: int, seconds: float) -> None:
+        self.number, self.seconds = number, seconds
+
+    async def run(self, ctx: RunContext[Finish]) -> End:
+        await asyncio.sleep(self.seconds)
+        ctx.state.start = self.number
+        return End()
+
+
+class Races(BaseNode[Finish]):
+    async def run(self, ctx: RunContext[Finish]) -> Fork[Gives, End[None]]:
+        nodes = [Gives(1, 0), Gives(2, 0.005)]
+        return Fork(nodes, then=End(None), strategy=MergeStrategy.RACE)
+
+
+def test_a_race_is_not_called_deterministic_for_having_one_winner():
+    report = asyncio.run(check_determinism(Graph(Races), Finish(), runs=5))
+
+    assert report.deterministic
+    assert report.framework_deterministic is None
+    assert "by definition" in report.framework.text
