@@ -121,7 +121,10 @@ def judge_framework(
     elif knows_steps and not has_forks:
         text = "there is no join, and each step was given what the one before had left"
     elif len(sample.outcomes) == 1:
+        deterministic = True if knows_steps else None
         text = f"all {len(sample.runs)} runs ended alike"
+        if not knows_steps:
+            text += "; no steps are known, so the framework's part in it is not"
     else:
         deterministic = None
         text = "no two runs had equal results to be joined, so nothing was compared"
