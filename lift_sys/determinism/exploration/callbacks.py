@@ -35,17 +35,19 @@ def task_of(callback: Any) -> ControlledTask | None:
 
 
 def kind_of(callback: Any, args: tuple[Any, ...]) -> tuple[Kind, Any]:
-    """What `callback` is, and for quiet ones what they count in (None if they only pass on)."""
+    """What `callback` is, and what it counts in; None if it passes on what happened at once."""
     owner = getattr(callback, "__self__", None)
     name = getattr(callback, "__qualname__", "")
     module = getattr(callback, "__module__", None) or ""
     if isinstance(owner, Group):
-        return (Kind.QUIET, owner) if _is_quiet_end(owner, args) else (Kind.CALLBACK, None)
+        return (Kind.QUIET if _is_quiet_end(owner, args) else Kind.CALLBACK), owner
     if isinstance(owner, asyncio.TaskGroup) and name.endswith("_on_task_done"):
-        return (Kind.CALLBACK, None) if _is_error(args[0]) else (Kind.QUIET, owner)
+        return (Kind.CALLBACK if _is_error(args[0]) else Kind.QUIET), owner
     if module.startswith("asyncio") and args and isinstance(args[0], asyncio.Future):
-        if name in _COUNTERS and not failed(args[0]) and _waits_for_all(callback):
-            return Kind.QUIET, callback
+        if name in _COUNTERS and _waits_for_all(callback):
+            if not failed(args[0]):
+                return Kind.QUIET, callback
+            return Kind.CALLBACK, None if _stops_at_errors(callback) else callback
         if name in _PASSING:
             return Kind.QUIET, None
     return Kind.CALLBACK, None
@@ -79,13 +81,31 @@ def _is_quiet_end(group: Group[Any], args: tuple[Any, ...]) -> bool:
     return type(decider) in (Decider, AllSuccessDecider, BestEffortDecider)
 
 
+def may_cut(group: Group[Any]) -> bool:
+    """Whether a group that ends now could have ended without some of its branches."""
+    decider = group.decider
+    if group._fatal is not None or decider.pending:
+        return True
+    if isinstance(decider, AllSuccessDecider):
+        return decider.fail_fast and len(decider.successes) < decider.total
+    if isinstance(decider, BestEffortDecider):
+        return len(decider.successes) < decider.min_success
+    return type(decider) is not Decider
+
+
 def _is_error(task: asyncio.Future[Any]) -> bool:
     return not asyncio.Future.cancelled(task) and failed(task)
 
 
 def _waits_for_all(callback: Any) -> bool:
-    code = callback.__code__
-    if "return_when" not in code.co_freevars:
-        return True
-    cell = callback.__closure__[code.co_freevars.index("return_when")]
-    return bool(cell.cell_contents == asyncio.ALL_COMPLETED)
+    return bool(_free(callback, "return_when", asyncio.ALL_COMPLETED) == asyncio.ALL_COMPLETED)
+
+
+def _stops_at_errors(callback: Any) -> bool:
+    return not _free(callback, "return_exceptions", True)
+
+
+def _free(callback: Any, name: str, default: Any) -> Any:
+    """The variable `name` of the function that `callback` was made in."""
+    names = callback.__code__.co_freevars
+    return callback.__closure__[names.index(name)].cell_contents if name in names else default

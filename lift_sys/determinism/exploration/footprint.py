@@ -12,10 +12,10 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 ValueT = TypeVar("ValueT")
 
-READ, WRITE, ADD, PERMIT, RANK, SLOT = 1, 2, 4, 8, 16, 32
-"""Ways of touching. Additions commute with each other; the last three are judged when the run is
+READ, WRITE, ADD, PERMIT, RANK, SLOT, WAKE = 1, 2, 4, 8, 16, 32, 64
+"""Ways of touching. Additions commute with each other; the next three are judged when the run is
 over (`settling.py`): a permit of a semaphore, a place in the order in which branches end, and what
-that order does to branches that wait for a slot."""
+that order does to branches that wait for a slot. Waking a task clashes with cancelling it only."""
 
 RANKS = "the order in which branches end"
 """Kept by the engine in every result; it matters only if somebody asks for it, as RACE does."""
@@ -45,6 +45,10 @@ class Recorder(Protocol):
 
     def slot(self, *, waits: bool = False) -> None:
         """The running step takes or gives back a slot of the executor, or waits for one."""
+        ...
+
+    def cut_off(self, counter: object) -> None:
+        """The running step ends a group (or `TaskGroup`) before all of it has ended by itself."""
         ...
 
     def permit(self, resource: str, capacity: int, change: int) -> None:

@@ -109,7 +109,8 @@ class ControlledBase(asyncio.BaseEventLoop):
         if label is None or label in self._labels:
             maker = recording.process
             label = f"{maker}.{recording.ordinal('task')}" if maker else "0"
-        elif recording.muted:  # a branch that had to wait until another one ended
+        elif recording.muted or recording.event.kind is Kind.CALLBACK:
+            # A branch that had to wait until another one ended.
             recording.slot(waits=True)
         self._labels.add(label)
         if recording.watch is not None:

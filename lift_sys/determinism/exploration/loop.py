@@ -22,12 +22,13 @@ from lift_sys.determinism.exploration.footprint import (
     RANK,
     RANKS,
     READ,
+    WAKE,
     WRITE,
 )
 from lift_sys.determinism.exploration.interface import ControlledBase
 from lift_sys.determinism.exploration.places import line_of
 from lift_sys.determinism.exploration.refusals import Refusals
-from lift_sys.determinism.exploration.trace import Kind
+from lift_sys.determinism.exploration.trace import Event, Kind
 from lift_sys.execution.deciders import Decider
 from lift_sys.execution.group import Group
 
@@ -39,6 +40,7 @@ class Chooser(ControlledBase):
         recording = self.recording
         task = task_of(callback)
         if task is not None:
+            recording.mark(task.resource, WAKE)  # whoever cancels it now comes too late for this
             entry = Entry(handle, Kind.STEP, task.label, recording.causes)
             asleep = self._asleep.pop(task.label, None)
             if asleep is not None:
@@ -57,7 +59,7 @@ class Chooser(ControlledBase):
             self._quiet.append(entry)
             return
         if kind is Kind.CALLBACK:
-            recording.note("callbacks", WRITE)  # their order is that of their makers
+            recording.mark("callbacks", WRITE)  # their order is that of their makers
         self._queue.append(entry)
 
     def advance(self) -> bool:
@@ -101,10 +103,11 @@ class Chooser(ControlledBase):
             self._execute(entry)
             return
         recording, before = self.recording, len(self._queue)
-        causes, muted = recording.causes, recording.muted
+        causes, muted, event = recording.causes, recording.muted, recording.event
         recording.causes, recording.muted = entry.causes, True
+        recording.event = Event("", 0, Kind.SLEEP, 0)  # no touch of the one before
         entry.handle._run()
-        recording.causes, recording.muted = causes, muted
+        recording.causes, recording.muted, recording.event = causes, muted, event
         step = self._queue.pop() if len(self._queue) > before else entry
         later, self._now = entry.due > self._now, max(self._now, entry.due)
         self._execute(step)
@@ -165,6 +168,7 @@ class Chooser(ControlledBase):
             self._last_callback = recording.causes
             if not is_known(handle._callback, handle._args):  # type: ignore[attr-defined,arg-type]
                 recording.note(ANYTHING, WRITE)
+            self._count(entry)
             handle._run()
         else:
             entry.handle._run()
@@ -176,21 +180,29 @@ class Chooser(ControlledBase):
         """Run bookkeeping, and let what it wakes be caused by all that it counted."""
         recording = self.recording
         causes, muted = recording.causes, recording.muted
+        self._count(entry)
         if entry.counted is not None:
-            key = id(entry.counted)
-            if key not in self._counted:
-                self._counters.append(entry.counted)  # kept, so that no id comes twice
-            recording.causes = self._counted[key] = self._counted.get(key, 0) | causes
-            if isinstance(entry.counted, Group):
-                recording.slot()
-                if type(entry.counted.decider) is Decider:  # then results say who was first
-                    recording.note(RANKS, RANK)
+            recording.mark(recording.ends_of(entry.counted), READ)
         recording.muted = True
         entry.handle._run()
         recording.causes, recording.muted = causes, muted
         if isinstance(entry.counted, Group) and entry.counted._closed and entry.counted._running:
             # Its end could not be read, and that cut off others: no quiet matter after all.
             self.trace.caveats.add("a branch could not be joined, and others were cut off for it")
+
+    def _count(self, entry: Entry) -> None:
+        """What a callback wakes or starts from now on was caused by all that were counted."""
+        counted, recording = entry.counted, self.recording
+        if counted is None:
+            return
+        key = id(counted)
+        if key not in self._counted:
+            self._counters.append(counted)  # kept, so that no id comes twice
+        recording.causes = self._counted[key] = self._counted.get(key, 0) | recording.causes
+        if isinstance(counted, Group):
+            recording.slot()
+            if type(counted.decider) is Decider:  # then results say who was first
+                recording.note(RANKS, RANK)
 
     def _fire_deadline(self) -> bool:
         while self._deadlines:

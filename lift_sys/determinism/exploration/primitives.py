@@ -15,9 +15,13 @@ from typing import Any
 
 from lift_sys.core.strategies import MergeStrategy, Race, as_strategy
 from lift_sys.determinism.exploration import anyio_threads
-from lift_sys.determinism.exploration.footprint import RANKS, READ, WRITE, recorder
+from lift_sys.determinism.exploration.callbacks import may_cut
+from lift_sys.determinism.exploration.footprint import ANYTHING, RANKS, READ, WRITE, recorder
+from lift_sys.determinism.exploration.tasks import ControlledTask
+from lift_sys.errors import StepLimitError
 from lift_sys.execution.executor import ParallelExecutor
-from lift_sys.execution.slots import Slots
+from lift_sys.execution.group import Group
+from lift_sys.execution.slots import Holder, Slots, Ticket
 
 _PLAIN: dict[type, dict[str, int]] = {
     asyncio.Lock: {"release": WRITE, "locked": READ},
@@ -74,8 +78,15 @@ def instrumented() -> Iterator[None]:
             wrap(kind, "__init__", _named)
         wrap(asyncio.Queue, "__init__", _named)
         wrap(ParallelExecutor, "merge_states", _merging)
-        for name in ("take", "ask", "release"):
+        for name in ("take", "ask", "release", "overdraw"):
             wrap(Slots, name, functools.partial(_slot, name == "ask"))
+        wrap(Ticket, "withdraw", functools.partial(_slot, False))
+        wrap(Group, "_cancel_running", _cutting)
+        wrap(asyncio.TaskGroup, "_abort", _cutting)
+        wrap(Holder, "is_leaving", _leaving)
+        wrap(StepLimitError, "__init__", _at_the_limit)
+        for counter in (Group, asyncio.TaskGroup):
+            wrap(counter, "__init__", _named)
         with anyio_threads.redirected():
             yield
     finally:
@@ -149,6 +160,42 @@ def _slot(waits: bool, original: Callable[..., Any]) -> Callable[..., Any]:
         if noting is not None:
             noting.slot(waits=waits)
         return original(self, *args, **kwargs)
+
+    return wrapper
+
+
+def _cutting(original: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(self: Any) -> Any:
+        noting = recorder.get()
+        if noting is not None:
+            if not isinstance(self, Group):
+                noting.cut_off(self)
+            elif may_cut(self):
+                noting.cut_off(self)
+                noting.slot()
+        return original(self)
+
+    return wrapper
+
+
+def _leaving(original: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(self: Any) -> Any:
+        noting, holder = recorder.get(), self
+        while noting is not None and holder is not None:  # whom its group cancels, it marks
+            if isinstance(holder.task, ControlledTask):
+                noting.note(holder.task.resource, READ)
+            holder = holder.outer
+        return original(self)
+
+    return wrapper
+
+
+def _at_the_limit(original: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> None:
+        noting = recorder.get()
+        if noting is not None:
+            noting.note(ANYTHING, WRITE)  # who takes the step too many is a matter of order
+        original(self, *args, **kwargs)
 
     return wrapper
 

@@ -31,6 +31,7 @@ class Recording:
         trace: What there is so far.
         process: Who runs now; "" before the first event.
         causes: The events that cause whatever is queued now, as bits.
+        cut: Whether branches were cut off, so that not all shows that they would have touched.
         event: The running event.
         muted: Whether footprints are not taken now: of bookkeeping, and after the end.
         watch: Looks at what nobody declared; None does not look.
@@ -43,6 +44,7 @@ class Recording:
         "_most",
         "_names",
         "causes",
+        "cut",
         "event",
         "muted",
         "process",
@@ -55,6 +57,7 @@ class Recording:
         self.watch = watch
         self.process = ""
         self.causes = 0
+        self.cut = False
         self.event = Event("", 0, Kind.STEP, 0)  # takes what happens before the first one
         self.muted = False
         self._counts: dict[str, int] = {}
@@ -95,6 +98,24 @@ class Recording:
             footprint = self.event.footprint
             footprint[resource] = footprint.get(resource, 0) | mode
 
+    def mark(self, resource: str, mode: int) -> None:
+        """As `note`, also of what is muted: what the loop and the engine do by themselves."""
+        footprint = self.event.footprint
+        footprint[resource] = footprint.get(resource, 0) | mode
+
+    def cut_off(self, counter: object) -> None:
+        """The running step ends a group before all of it has ended by itself.
+
+        It clashes with whoever has: cut off in time, they would not have done their last step.
+        """
+        if not self.muted:
+            self.cut = True
+            self.note(self.ends_of(counter), WRITE)
+
+    def ends_of(self, counter: object) -> str:
+        """The resource that those touch who end in `counter`, and who cuts them off."""
+        return f"ends of {self.name_of(counter)}"
+
     def name_of(self, thing: object) -> str:
         """A name for `thing` in this run: its type, who made (or first used) it, and a number."""
         known = self._names.get(id(thing))
@@ -123,8 +144,7 @@ class Recording:
 
     def slot(self, *, waits: bool = False) -> None:
         """The running step takes or gives back a slot of the executor, or waits for one."""
-        footprint = self.event.footprint  # also of what is muted: it is no touch of the step's own
-        footprint[SLOTS] = footprint.get(SLOTS, 0) | SLOT
+        self.mark(SLOTS, SLOT)  # also of what is muted: it is no touch of the step's own
         self.trace.contended = self.trace.contended or waits
 
     def idle_semaphores(self) -> set[str]:

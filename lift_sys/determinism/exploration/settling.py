@@ -15,6 +15,7 @@ from lift_sys.determinism.exploration.footprint import (
     RANKS,
     READ,
     SLOTS,
+    WAKE,
     WRITE,
     clash,
 )
@@ -42,7 +43,8 @@ def settle(recording: Recording) -> None:
         for resource, reachable in owners.items():
             if reachable is None or event.process in reachable:
                 footprint[resource] = footprint.get(resource, 0) | READ
-    matters = trace.contended and _branches_meet(trace.events)
+    # Of branches that were cut off nobody knows yet what they would have touched.
+    matters = trace.contended and (recording.cut or _branches_meet(trace.events))
     for event in trace.events:
         if SLOTS in event.footprint:
             event.footprint[SLOTS] = WRITE if matters else 0
@@ -54,6 +56,7 @@ def _branches_meet(events: Sequence[Event]) -> bool:
     for event in events:
         branch = branch_of(event.process)
         for resource, mode in event.footprint.items():
+            mode &= ~WAKE
             if mode and resource not in _OWN:
                 users = modes.setdefault(resource, {})
                 users[branch] = users.get(branch, 0) | mode
