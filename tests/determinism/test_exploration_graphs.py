@@ -1,15 +1,18 @@
 """The engine's own bookkeeping multiplies no schedules, and hides no order that matters."""
 
 import asyncio
+import random
 from types import SimpleNamespace
 
 import pytest
-from determinism.exhaustive import compare
+from determinism.exhaustive import all_outcomes, compare, reduced_outcomes
+from determinism.random_graphs import Begin as Forks
 from determinism.random_graphs import GraphProgram
 from pydantic import BaseModel
 
 from lift_sys import AllSuccess, BaseNode, End, Fork, Graph, ParallelExecutor, RunContext
-from lift_sys.determinism.exploration import explore
+from lift_sys.determinism.exploration import explore, shared
+from lift_sys.determinism.exploration.primitives import instrumented
 
 
 def test_reduction_finds_every_outcome_of_random_graphs():
@@ -25,6 +28,78 @@ def test_reduction_finds_every_outcome_of_many_random_graphs():
     _, _, wrong = compare(200, seed=6, kind=GraphProgram)
 
     assert wrong == []
+
+
+def graph_program(branches, *, strategy, slots=64):
+    """A `GraphProgram` that is not drawn."""
+    program = GraphProgram(random.Random(0))
+    program.branches, program.strategy, program.slots = branches, strategy, slots
+    program.at_a_time, program.declared = None, False
+    program.graph = Graph(Forks(program), executor=ParallelExecutor(slots))
+    return program
+
+
+def assert_nothing_is_missed(program):
+    with instrumented():
+        expected = all_outcomes(program)
+        found, _ = reduced_outcomes(program)
+
+    assert expected is not None
+    assert expected <= found
+    assert len(expected) > 1
+
+
+def test_a_failure_that_waits_to_be_counted_can_still_cut_off_who_ends_first():
+    """The third branch is given its slot in the step that the failure may come before."""
+    branches = [
+        ([("read", 1), ("sleep", 0)], [("write", 0)]),
+        ([("sleep", 1), ("write", 0), ("fail", 1)], []),
+        ([("write", 1), ("read", 1)], [("read", 0)]),
+    ]
+
+    assert_nothing_is_missed(graph_program(branches, strategy=AllSuccess(), slots=1))
+
+
+def test_a_failure_can_cut_off_the_last_step_of_who_ended_before_it():
+    branches = [
+        ([("sleep", 0), ("write", 0)], []),
+        ([("sleep", 0), ("sleep", 0), ("fail", 0)], []),
+    ]
+
+    assert_nothing_is_missed(graph_program(branches, strategy=AllSuccess()))
+
+
+class Cancelled:
+    """A task waits for others by `gather` or a `TaskGroup`, and is cancelled at some time."""
+
+    def __init__(self, *, group):
+        self.group = group
+
+    async def run(self):
+        cell = shared("cell", 0)
+
+        async def write(seconds):
+            await asyncio.sleep(seconds)
+            cell.value += 1
+
+        async def wait():
+            if self.group:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(write(1))
+                    group.create_task(write(2))
+            else:
+                await asyncio.gather(write(1), write(2))
+
+        task = asyncio.get_running_loop().create_task(wait())
+        await asyncio.sleep(3)
+        task.cancel()
+        await asyncio.wait([task])
+        return cell.value, task.cancelled()
+
+
+@pytest.mark.parametrize("group", [True, False])
+def test_a_cancellation_is_tried_before_each_of_those_who_are_waited_for(group):
+    assert_nothing_is_missed(Cancelled(group=group))
 
 
 class Seen(BaseModel):
