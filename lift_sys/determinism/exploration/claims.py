@@ -63,8 +63,8 @@ def evidence_of(search: Search, verdict: Verdict, recordings: Recordings) -> Evi
 def _assumed(search: Search, *, recordings: Recordings | None = None) -> tuple[str, ...]:
     session = search.session
     texts = [
-        "steps touch nothing else than what they were seen to touch: state in C extensions, "
-        "context variables, files and remote services is not seen unless `touch` declares it",
+        "steps touch nothing else than what they were seen to touch: state in installed packages, "
+        "C extensions, context variables and remote services is not seen unless `touch` declares it",
         "no result holds a time that was measured: those depend on the schedule",
     ]
     watched = sorted(session.watched)

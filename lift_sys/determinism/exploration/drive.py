@@ -37,6 +37,7 @@ def run_once(
     with_options: bool = False,
     with_lines: bool = False,
     strict: bool = False,
+    mirrored: bool = False,
     sockets: bool = False,
     keep: bool = False,
 ) -> Trace:
@@ -53,6 +54,7 @@ def run_once(
         with_options: Take down who else could have run, for `DporSearch`.
         with_lines: Take down where in the user's code each step begins.
         strict: Sleeps end in the order of their durations.
+        mirrored: Sets of tasks come in the opposite order.
         sockets: Let connections within this machine be made.
         keep: The result is kept as it is, and not looked at.
 
@@ -67,6 +69,7 @@ def run_once(
         with_options=with_options,
         with_lines=with_lines,
         strict=strict,
+        mirrored=mirrored,
     )
     outer = asyncio._get_running_loop()
     hooks = sys.get_asyncgen_hooks()

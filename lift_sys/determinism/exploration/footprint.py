@@ -43,6 +43,10 @@ class Recorder(Protocol):
         """A name for `thing`, the same one throughout the run: its type, maker and number."""
         ...
 
+    def hand_over(self, value: object, channel: str) -> None:
+        """The running step gives `value` to whoever takes it out of the resource `channel`."""
+        ...
+
     def slot(self, *, waits: bool = False) -> None:
         """The running step takes or gives back a slot of the executor, or waits for one."""
         ...

@@ -42,6 +42,8 @@ class ControlledBase(asyncio.BaseEventLoop):
         with_options: Take down at each event who else could have run.
         with_lines: Take down at each step where it begins.
         strict: Sleeps end in the order of their durations.
+        mirrored: Sets of tasks come in the opposite order, and tasks without a name get one of
+            asyncio's, as both differ from run to run on a plain loop.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class ControlledBase(asyncio.BaseEventLoop):
         with_options: bool = False,
         with_lines: bool = False,
         strict: bool = False,
+        mirrored: bool = False,
     ) -> None:
         super().__init__()
+        self._mirrored = mirrored
         self._with_lines = with_lines
         self._strict = strict
         self.space = space
@@ -115,13 +119,14 @@ class ControlledBase(asyncio.BaseEventLoop):
         self._labels.add(label)
         if recording.watch is not None:
             recording.watch.meet(coro, label, recording.process)
+        number = len(self.tasks)
         task = ControlledTask(
             coro,
             loop=self,
             noting=recording,
             label=label,
-            ordinal=len(self.tasks),
-            name=name or label,
+            ordinal=-2 - number if self._mirrored else number,  # -1 is no hash
+            name=name or (None if self._mirrored else label),
             context=context,
         )
         self.tasks.append(task)

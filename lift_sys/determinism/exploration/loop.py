@@ -28,6 +28,7 @@ from lift_sys.determinism.exploration.footprint import (
 from lift_sys.determinism.exploration.interface import ControlledBase
 from lift_sys.determinism.exploration.places import line_of
 from lift_sys.determinism.exploration.refusals import Refusals
+from lift_sys.determinism.exploration.tasks import failed
 from lift_sys.determinism.exploration.trace import Event, Kind
 from lift_sys.execution.deciders import Decider
 from lift_sys.execution.group import Group
@@ -160,6 +161,8 @@ class Chooser(ControlledBase):
             entry.handle._run()
             if asyncio.Task.done(task):
                 recording.note(task.resource, WRITE)
+                if not failed(task):
+                    recording.hand_over(asyncio.Task.result(task), task.resource)
         elif kind is Kind.QUIET:
             self._run_quiet(entry)
         elif kind is Kind.CALLBACK:

@@ -22,6 +22,14 @@ from lift_sys.determinism.exploration.trace import Trace
 #: What takes turns when a proof is out of reach.
 ROUND = ("urw", "pct2", "pct3", "random")
 _MOST_PROVING = 1000
+_BY_SOMETHING = (
+    ", so something else than the schedule decides (random numbers, a clock, addresses of "
+    "objects): `attribute`, or `lift check --attribute`, names it and the line"
+)
+_BY_SETS = (
+    ", as the order of a set of tasks (`asyncio.wait` returns two) or the names of tasks decided, "
+    "which no two processes share"
+)
 _REPLAYING = "the same choices led to other options, so something is not under control"
 
 
@@ -87,12 +95,14 @@ class Search:
         if self.left < 1:
             return
         again = session.run(counts=False)
-        if again.outcome.digest != self.plain.outcome.digest:
-            self.uncontrolled = (
-                f"two runs of one schedule came to {self.plain.outcome.text} and to "
-                f"{again.outcome.text}"
-            )
-            return
+        mirrored = session.run(counts=False, mirrored=True)
+        for other, why in ((again, _BY_SOMETHING), (mirrored, _BY_SETS)):
+            if other.outcome.digest != self.plain.outcome.digest:
+                self.uncontrolled = (
+                    f"two runs of one schedule came to {self.plain.outcome.text} and to "
+                    f"{other.outcome.text}{why}"
+                )
+                return
         if again.hash != self.plain.hash:
             session.caveats.add("two runs of one schedule took other steps")
         # Answers on sockets come when they come: to try orders of them would prove nothing.

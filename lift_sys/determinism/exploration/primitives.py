@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,7 +28,6 @@ _PLAIN: dict[type, dict[str, int]] = {
     asyncio.Event: {"set": WRITE, "clear": WRITE, "is_set": READ},
     asyncio.Condition: {"notify": WRITE},
     asyncio.Queue: {
-        "put_nowait": WRITE,
         "get_nowait": WRITE,
         "qsize": READ,
         "empty": READ,
@@ -71,6 +70,7 @@ def instrumented() -> Iterator[None]:
         for kind, methods in _WAITING.items():
             for name, mode in methods.items():
                 wrap(kind, name, functools.partial(_waiting, mode))
+        wrap(asyncio.Queue, "put_nowait", _handing_over)
         wrap(asyncio.Semaphore, "acquire", _acquire)
         wrap(asyncio.Semaphore, "release", _release)
         wrap(asyncio.Semaphore, "locked", _locked)
@@ -87,11 +87,19 @@ def instrumented() -> Iterator[None]:
         wrap(StepLimitError, "__init__", _at_the_limit)
         for counter in (Group, asyncio.TaskGroup):
             wrap(counter, "__init__", _named)
+        asyncio.tasks.set = _in_order  # type: ignore[attr-defined]
         with anyio_threads.redirected():
             yield
     finally:
+        vars(asyncio.tasks).pop("set", None)
         for kind, name, original in reversed(undo):
             setattr(kind, name, original)
+
+
+def _in_order(things: Iterable[Any] = ()) -> Any:
+    """What `asyncio.as_completed` makes tasks of: else they would get their names by address."""
+    found = list(things)
+    return dict.fromkeys(found) if any(map(asyncio.iscoroutine, found)) else set(found)
 
 
 def _plain(mode: int, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -100,6 +108,18 @@ def _plain(mode: int, original: Callable[..., Any]) -> Callable[..., Any]:
         if noting is not None:
             noting.note(noting.name_of(self), mode)
         return original(self, *args, **kwargs)
+
+    return wrapper
+
+
+def _handing_over(original: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(self: Any, item: Any) -> Any:
+        noting = recorder.get()
+        if noting is not None:
+            name = noting.name_of(self)
+            noting.note(name, WRITE)
+            noting.hand_over(item, name)
+        return original(self, item)
 
     return wrapper
 

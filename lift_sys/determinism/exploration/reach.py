@@ -27,6 +27,9 @@ from lift_sys.core.context import RunContext
 from lift_sys.determinism.exploration.fingerprints import is_library, is_mutable, is_watchable
 
 _GONE = object()
+_CACHED = type(lru_cache(len))
+# By these, code gets at names that it does not mention.
+_REFLECTION = ("globals", "vars", "eval", "exec", "__globals__", "__closure__", "f_globals")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +61,11 @@ class Names:
     used: tuple[str, ...]
     stored: frozenset[str]
 
+    @property
+    def reflecting(self) -> list[str]:
+        """What it uses that reaches names which are not in the code."""
+        return [name for name in self.used if name in _REFLECTION]
+
 
 @lru_cache(maxsize=4096)
 def names_in(code: CodeType) -> Names:
@@ -68,7 +76,11 @@ def names_in(code: CodeType) -> Names:
         if instruction.opname in ("STORE_GLOBAL", "STORE_ATTR", "DELETE_GLOBAL", "STORE_DEREF"):
             stored.add(instruction.argval)
     for constant in code.co_consts:
-        if isinstance(constant, CodeType):
+        if isinstance(constant, str) and constant.isidentifier():
+            # As in `globals()["TOTAL"] += 1` and `setattr(module, "TOTAL", 1)`.
+            used[constant] = None
+            stored.add(constant)
+        elif isinstance(constant, CodeType):
             inner = names_in(constant)
             used.update(dict.fromkeys(inner.used))
             stored |= inner.stored
@@ -80,10 +92,12 @@ class Reach:
 
     Attributes:
         places: Found so far, by key.
+        caveats: What keeps code from being followed.
     """
 
     def __init__(self) -> None:
         self.places: dict[tuple[int, str], Place] = {}
+        self.caveats: set[str] = set()
         self._seen: set[int] = set()
         self._kept: list[Any] = []
         self._waiting: list[Any] = []
@@ -120,6 +134,8 @@ class Reach:
             self._context(root)
         elif isinstance(root, FunctionType):
             self._function(root)
+        elif isinstance(root, _CACHED):
+            self._cache(root)
         elif isinstance(root, partial):
             self._waiting.append(root.func)
             for value in (*root.args, *root.keywords.values()):
@@ -148,7 +164,14 @@ class Reach:
                 self._waiting.append(wrapped)
             return
         names = names_in(function.__code__)
+        for name in names.reflecting:
+            self.caveats.add(f"{function.__qualname__} uses `{name}`, which may reach anything")
         self._names(names, function.__globals__, function.__module__ or "?")
+        if "cache_info" in names.used:  # hits count only for whoever asks for them
+            for cache in map(function.__globals__.get, names.used):
+                if isinstance(cache, _CACHED):
+                    name = f"the hits of {cache.__wrapped__.__qualname__}"
+                    self._add(Place((id(cache), "hits"), name, cache.cache_info, cache))
         for name, cell in zip(
             function.__code__.co_freevars, function.__closure__ or (), strict=False
         ):
@@ -215,6 +238,20 @@ class Reach:
             read = partial(getattr, context, name, None)
             shown = name.lstrip("_")
             self._add(Place((id(context), name), f"{shown} of {context.address}", read, context))
+
+    def _cache(self, function: Any) -> None:
+        """What `functools.lru_cache` keeps, and counts."""
+        wrapped = function.__wrapped__
+        self._waiting.append(wrapped)
+        if not is_library(wrapped.__module__ or ""):
+
+            def read() -> Any:
+                kept = gc.get_referents(function)  # among them a bare object, its own mark
+                kept = [part for part in kept if not callable(part) and type(part) is not object]
+                return [function.cache_info().misses, *kept]
+
+            key = (id(function), "")
+            self._add(Place(key, f"the cache of {wrapped.__qualname__}", read, function))
 
     def _random(self, generator: random.Random) -> None:
         name = "the shared generator of `random`"

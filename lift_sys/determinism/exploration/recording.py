@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from lift_sys.determinism.exploration.footprint import PERMIT, SLOT, SLOTS, WRITE
-from lift_sys.determinism.exploration.trace import Event, Kind, Trace
+from lift_sys.determinism.exploration.trace import Event, Gift, Kind, Trace
 
 
 class Watch(Protocol):
@@ -19,8 +20,12 @@ class Watch(Protocol):
         """Take notice of what the coroutine of a new task can reach."""
         ...
 
+    def hand_over(self, value: Any, giver: str) -> Iterable[str]:
+        """Take notice of what leaves the task that made it; names of what may be shared by that."""
+        ...
+
     def owners(self) -> dict[str, frozenset[str] | None]:
-        """For what was written, the processes that can reach it; None means all."""
+        """For what was written, the processes that can reach it by themselves; None means all."""
         ...
 
 
@@ -146,6 +151,13 @@ class Recording:
         """The running step takes or gives back a slot of the executor, or waits for one."""
         self.mark(SLOTS, SLOT)  # also of what is muted: it is no touch of the step's own
         self.trace.contended = self.trace.contended or waits
+
+    def hand_over(self, value: Any, channel: str) -> None:
+        """The running step gives `value` to whoever takes it out of the resource `channel`."""
+        if self.watch is not None and not self.muted:
+            given = self.watch.hand_over(value, self.process)
+            place = len(self.trace.events) - 1
+            self.trace.gifts += [Gift(resource, channel, place) for resource in given]
 
     def idle_semaphores(self) -> set[str]:
         """Semaphores on which nobody could ever have waited, in whatever order these steps ran.

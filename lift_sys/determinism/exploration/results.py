@@ -122,7 +122,10 @@ class Exploration:
         return self.verdict == "same"
 
     def __str__(self) -> str:
-        head = f"{self.target}: {self.verdict}, {self.evidence} in {self.schedules} schedules"
+        plural = "" if self.schedules == 1 else "s"
+        head = (
+            f"{self.target}: {self.verdict}, {self.evidence} in {self.schedules} schedule{plural}"
+        )
         lines = [head, self.evidence.text, f"plain run: {self.outcomes[0].outcome}"]
         if self.counterexample is not None:
             lines += str(self.counterexample).splitlines()

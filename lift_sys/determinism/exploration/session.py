@@ -77,6 +77,7 @@ class Session:
         for_search: bool = False,
         with_lines: bool = False,
         counts: bool = True,
+        mirrored: bool = False,
     ) -> Trace:
         """Run the subject once.
 
@@ -86,6 +87,7 @@ class Session:
             for_search: Take down what `DporSearch` needs.
             with_lines: Take down where each step begins.
             counts: Whether it is one of the schedules that were explored.
+            mirrored: Sets of tasks come in the opposite order.
         """
         options = self.options
         space = space or options.space
@@ -104,6 +106,7 @@ class Session:
                 with_options=for_search,
                 with_lines=with_lines,
                 strict=options.strict,
+                mirrored=mirrored,
                 sockets=options.sockets,
             )
         if watch is not None:

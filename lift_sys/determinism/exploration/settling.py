@@ -8,7 +8,7 @@ with exhaustive search (`tests/determinism/random_graphs.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lift_sys.determinism.exploration.footprint import (
     PERMIT,
@@ -20,7 +20,7 @@ from lift_sys.determinism.exploration.footprint import (
     clash,
 )
 from lift_sys.determinism.exploration.recording import Recording
-from lift_sys.determinism.exploration.trace import Event
+from lift_sys.determinism.exploration.trace import Event, Gift
 
 # What the engine and the loop do by themselves; on these, steps of all tasks meet.
 _OWN = frozenset({SLOTS, RANKS, "callbacks"})
@@ -43,11 +43,28 @@ def settle(recording: Recording) -> None:
         for resource, reachable in owners.items():
             if reachable is None or event.process in reachable:
                 footprint[resource] = footprint.get(resource, 0) | READ
+    for gift in trace.gifts:
+        if gift.resource in owners:
+            for event in _takers(trace.events, gift):
+                event.footprint[gift.resource] = event.footprint.get(gift.resource, 0) | READ
     # Of branches that were cut off nobody knows yet what they would have touched.
     matters = trace.contended and (recording.cut or _branches_meet(trace.events))
     for event in trace.events:
         if SLOTS in event.footprint:
             event.footprint[SLOTS] = WRITE if matters else 0
+
+
+def _takers(events: Sequence[Event], gift: Gift) -> Iterator[Event]:
+    """The events that may have what was handed over: after looking, being woken, or from these."""
+    mask = 1 << gift.place
+    having = {events[gift.place].process}
+    for place in range(gift.place + 1, len(events)):
+        event = events[place]
+        looks = gift.channel in event.footprint
+        if looks or event.causes & mask or event.process in having:
+            mask |= 1 << place
+            having.add(event.process)
+            yield event
 
 
 def _branches_meet(events: Sequence[Event]) -> bool:

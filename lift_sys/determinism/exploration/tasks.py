@@ -100,6 +100,7 @@ class ControlledFuture(asyncio.Future[Any]):
     def set_result(self, result: Any) -> None:
         """End it with a result."""
         self._noting.note(self.resource, WRITE)
+        self._noting.hand_over(result, self.resource)
         super().set_result(result)
 
     def set_exception(self, exception: Any) -> None:

@@ -43,6 +43,14 @@ class StepName(NamedTuple):
         return f"{self.process}#{self.number}"
 
 
+class Gift(NamedTuple):
+    """The event at `place` handed over `resource`, for whoever looks into `channel`."""
+
+    resource: str
+    channel: str
+    place: int
+
+
 class Event:
     """Something ran. One object for each step of each run, hence no dataclass.
 
@@ -91,6 +99,7 @@ class Trace:
         choices: At each point with several options, the index taken and how many there were.
         owners: For each watched thing that was written, the processes that can reach it; None
             means all.
+        gifts: What was handed over by queues, futures and results of tasks.
         contended: Whether a branch had to wait for a slot of the executor.
         capacities: How many permits each semaphore had, by resource.
         caveats: What happened that no proof can cover.
@@ -104,6 +113,7 @@ class Trace:
     length: int = 0
     choices: list[tuple[int, int]] = field(default_factory=list)
     owners: dict[str, frozenset[str] | None] = field(default_factory=dict)
+    gifts: list[Gift] = field(default_factory=list)
     contended: bool = False
     capacities: dict[str, int] = field(default_factory=dict)
     caveats: set[str] = field(default_factory=set)

@@ -7,10 +7,16 @@ is wrong; too many only cost schedules.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
-from lift_sys.determinism.exploration.fingerprints import Picture, TooLarge, is_library
+from lift_sys.determinism.exploration.fingerprints import (
+    Picture,
+    TooLarge,
+    is_library,
+    is_mutable,
+)
 from lift_sys.determinism.exploration.footprint import WATCHED
 from lift_sys.determinism.exploration.programs import Subject
 from lift_sys.determinism.exploration.reach import Place, Reach, arguments_of, function_of
@@ -67,6 +73,18 @@ class SharedWatch:
             reach.follow(function)
         self._own(reach, process)
 
+    def hand_over(self, value: Any, giver: str) -> list[str]:
+        """A value leaves the task that made it: watch it, and say by what names.
+
+        What the engine hands over are results, of which each holds a copy of the state.
+        """
+        if not is_mutable(value) or type(value).__module__.startswith("lift_sys."):
+            return []
+        reach = Reach()
+        reach.add_thing(value, f"what {giver} handed over")
+        self._own(reach, giver)
+        return [self._places[key][1] for key in reach.places]
+
     def _meet_engine(self, coro: Any, process: str) -> None:
         """Of the engine's own tasks only nodes and services are the user's.
 
@@ -105,6 +123,7 @@ class SharedWatch:
         line = [process]
         while self._makers.get(line[-1]):
             line.append(self._makers[line[-1]])
+        self.caveats |= reach.caveats
         for key, place in reach.places.items():
             known = self._places.get(key)
             if known is None:
@@ -139,7 +158,7 @@ class SharedWatch:
         return changed
 
     def owners(self) -> dict[str, frozenset[str] | None]:
-        """For what was written, the processes that can reach it."""
+        """For what was written, the processes that can reach it by themselves."""
         return {resource: frozenset(self._owners[resource]) for resource in self._written}
 
 
@@ -147,5 +166,13 @@ def watch_for(subject: Subject) -> Callable[[], SharedWatch]:
     """What makes the watch of each run of `subject`."""
     reached = Reach()
     for node in subject.nodes:
-        reached.add_thing(node, getattr(node, "__name__", type(node).__name__))
+        name = getattr(node, "__name__", type(node).__name__)
+        module = getattr(node, "__module__", "")
+        root = module.partition(".")[0]
+        if is_library(module) and root != "lift_sys" and root not in sys.stdlib_module_names:
+            reached.caveats.add(
+                f"{name} is of the installed package {root!r}, whose state is "
+                f"not watched (what is installed in editable mode is)"
+            )
+        reached.add_thing(node, name)
     return lambda: SharedWatch(reached)
