@@ -26,12 +26,22 @@
     |   |-- MergeConflictError                two branches changed one path to unequal values
     |   |-- EmptyGroupError (ValueError)      nothing to run or to merge
     |   `-- ReducerError                      a reducer raised, or can't take these values
+    |-- DurabilityError                       a run could not be kept, or gone on with
+    |   |-- StoreError (OSError)              a store can't be read or written
+    |   |-- FencedError                       another process has taken the run over
+    |   |-- UnkeptValueError (TypeError)      a value that typed JSON can't carry
+    |   |-- JournalError (ValueError)         facts are damaged, edited or of another run
+    |   `-- ChangedGraphError                 graph or state are not what the run was begun with
     |-- ModelStartError (RuntimeError)        the embedded model's server did not start
     |-- UsageError                            wrong input from a person: command line, files, extras
     |   |-- MissingExtraError (ImportError)   a package of an extra is not installed
     |   |-- CassetteFileError (ValueError)    a file of recorded model calls can't be read
     |   |-- RunLogError (ValueError)          a log of repeated model calls is broken
     |   |-- MissingColumnError (LookupError)  ... or lacks a column that was asked for
+    |   |-- UnknownRunError (LookupError)     no store has a run of this name
+    |   |-- OtherInputError (ValueError)      a run of this name was begun with another input
+    |   |-- AnswerError (ValueError)          an answer is to no question, or of another type
+    |   |-- MissingSecretError (LookupError)  a secret of the state has to be given again
     |   `-- ModelNotFoundError (FileNotFoundError)   the embedded model's weights are not there
     |-- CassetteMissError (LookupError)       a cassette has no answer to what a model was asked
     |-- RecordedCallError (RuntimeError)      a recorded call had failed, and is replayed
@@ -758,3 +768,133 @@ class MissingColumnError(UsageError, LookupError):
         hint = f" Did you mean {meant!r}?" if meant else ""
         known = _listed(self.columns, most=40) or "none"
         super().__init__(f"There is no column {column!r}.{hint} The columns are: {known}.")
+
+
+class DurabilityError(LiftError):
+    """A run could not be kept, or gone on with; it ends the run."""
+
+
+class StoreError(DurabilityError, OSError):
+    """A store can't be read or written.
+
+    Attributes:
+        store: Which one, as a person would name it; never with a password.
+        reason: What is wrong, and what to do.
+    """
+
+    def __init__(self, *, store: str, reason: str) -> None:
+        self.store, self.reason = store, reason
+        super().__init__(f"{store}: {reason}")
+
+    def __str__(self) -> str:
+        return f"{self.store}: {self.reason}"
+
+
+class FencedError(DurabilityError):
+    """Another process has taken the run over, so this one's work is no longer kept."""
+
+    def __init__(self, *, execution_id: str) -> None:
+        self.execution_id = execution_id
+        super().__init__(
+            f"The run {execution_id!r} was taken over by another process; what this one still did "
+            f"was not kept. Let the newer one finish it."
+        )
+
+
+class UnkeptValueError(DurabilityError, TypeError):
+    """A value can't be kept as typed JSON.
+
+    Attributes:
+        path: Where it stands, such as `state.plan[0]` or `Search.client`.
+        type_name: Its type.
+        reason: Why not, and where it belongs instead.
+    """
+
+    def __init__(self, *, path: str, type_name: str, reason: str) -> None:
+        self.path, self.type_name, self.reason = path, type_name, reason
+        super().__init__(f"{path} is a {type_name}, which can't be kept: {reason}")
+
+
+class JournalError(DurabilityError, ValueError):
+    """Facts of a run are damaged, were edited, or don't fit together.
+
+    Attributes:
+        execution_id: The run.
+        address: The step whose fact it is; "" for the run itself.
+        reason: What is wrong.
+    """
+
+    def __init__(self, *, execution_id: str, address: str, reason: str) -> None:
+        self.execution_id, self.address, self.reason = execution_id, address, reason
+        where = f" at step {address}" if address else ""
+        super().__init__(f"The journal of run {execution_id!r} is wrong{where}: {reason}")
+
+
+class ChangedGraphError(DurabilityError):
+    """The graph, or its state's type, is not what the run was begun with.
+
+    Attributes:
+        execution_id: The run.
+        differences: What has changed, a line each.
+    """
+
+    def __init__(self, *, execution_id: str, differences: Sequence[str]) -> None:
+        self.execution_id, self.differences = execution_id, tuple(differences)
+        listed = "".join(f"\n  {line}" for line in differences)
+        super().__init__(
+            f"The run {execution_id!r} was begun with another version of the code:{listed}\n"
+            f"Go on with that version, start a new run, or give `migrations=` to change what was "
+            f"recorded."
+        )
+
+
+class UnknownRunError(UsageError, LookupError):
+    """No run has this name."""
+
+    def __init__(self, *, execution_id: str, store: str) -> None:
+        self.execution_id, self.store = execution_id, store
+        super().__init__(
+            f"unknown run {execution_id!r} in {store}; `lift runs` lists what there is"
+        )
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class OtherInputError(UsageError, ValueError):
+    """A run of this name was begun with another input.
+
+    Attributes:
+        execution_id: The run.
+        differences: What differs, a line each.
+    """
+
+    def __init__(self, *, execution_id: str, differences: Sequence[str]) -> None:
+        self.execution_id, self.differences = execution_id, tuple(differences)
+        super().__init__(
+            f"A run {execution_id!r} was begun with another input: {'; '.join(differences)}. Take "
+            f"another execution_id, or the same input."
+        )
+
+
+class AnswerError(UsageError, ValueError):
+    """An answer is to no question of the run, or is not of the type that was asked for."""
+
+
+class MissingSecretError(UsageError, LookupError):
+    """Secrets are never written, so they have to be given again.
+
+    Attributes:
+        paths: Which ones, such as `api_key` or `mail.password`.
+    """
+
+    def __init__(self, *, paths: Sequence[str]) -> None:
+        self.paths = tuple(paths)
+        given = ", ".join(f"{path!r}: ..." for path in paths)
+        super().__init__(
+            f"Secrets are never written, so these have to be given again: {', '.join(paths)}. "
+            f"Resume with `secrets={{{given}}}`."
+        )
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -1,0 +1,27 @@
+"""Runs that survive crashes, restarts and long waits (holes H2, H3, H11, H15, H19).
+
+A run writes down what is finished, one fact for each node and join, before anybody is told of it;
+everything else is derived from these facts: where to go on, what to show, what to compare. Stores
+keep facts in SQLite, in PostgreSQL or in memory. Nothing here is ever unpickled or evaluated.
+"""
+
+from typing import TYPE_CHECKING
+
+from lift_sys._lazy import attach
+
+if TYPE_CHECKING:
+    from lift_sys.durability.facts import Fact as Fact
+    from lift_sys.durability.facts import RunRecord as RunRecord
+    from lift_sys.durability.query import RunQuery as RunQuery
+    from lift_sys.durability.store import Store as Store
+
+__all__ = ["Fact", "RunQuery", "RunRecord", "Store"]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "facts": ["Fact", "RunRecord"],
+        "query": ["RunQuery"],
+        "store": ["Store"],
+    },
+)

@@ -1,0 +1,111 @@
+"""What a journal holds: one record for each run, and one fact for each thing that is finished in it.
+
+A fact says what a step did, never what the state was, so unchanged state is never written again.
+The digests chain the facts of a walk: each is made of the one before and of what the fact says, so
+a fact that was edited, or that belongs to another past, is seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+#: A value of typed JSON, as `codec` makes it.
+Json: TypeAlias = JsonValue
+
+#: How a run stands. `running` may also mean that its process has died.
+Status: TypeAlias = Literal["running", "suspended", "finished", "failed", "cancelled"]
+
+#: `started`: an attempt is under way; `step`: a node has finished; `join`: a fork was joined;
+#: `answer`: a question was answered; `edit`: somebody changed the state before the step.
+Kind: TypeAlias = Literal["started", "step", "join", "answer", "edit"]
+
+
+class Fact(BaseModel):
+    """Something that has finished, and is never asked for again.
+
+    Attributes:
+        kind: What it is.
+        address: The step; for a join the step that forked, for an answer the one that asked.
+        node: Name of the node at that address.
+        attempt: Which attempt finished, from 1.
+        input: Digest of the walk before this fact.
+        digest: Digest of the walk after it: `chain(input, body)`.
+        body: What it did, in typed JSON: see `journal.py`. `{}` for `started`.
+        started_at: When the node's last attempt began, in UTC.
+        elapsed: Seconds that the node ran.
+        tokens: Tokens that the step spent.
+        cost: US dollars that it spent; None where no price is known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind
+    address: str
+    node: str
+    attempt: int = 1
+    input: str = ""
+    digest: str = ""
+    body: dict[str, Json] = {}
+    started_at: datetime
+    elapsed: float = 0.0
+    tokens: int = 0
+    cost: float | None = None
+
+
+class RunRecord(BaseModel):
+    """A run as a whole.
+
+    Attributes:
+        execution_id: Its name.
+        graph: The graph's name.
+        target: Where the graph was found, `module:name` or `file.py:name`; "" if not known.
+        status: How it stands.
+        epoch: How often the run was taken over; a worker of an earlier epoch is fenced off.
+        user_id: Whose it is.
+        seed: Of `ctx.random`.
+        input: Digest of what it was started with; the same id with another input is refused.
+        start: The start node in typed JSON; None is the graph's own.
+        state: The initial state, in typed JSON.
+        metadata: The initial metadata, in typed JSON.
+        shape: The graph and the state's type as they were, for a readable comparison (`shape.py`).
+        parent: The run that this one was rewound from, and `parent_address` where.
+        created_at, updated_at: In UTC.
+        elapsed: Seconds that it ran, over all its processes.
+        error: Why it failed, as text.
+        steps, tokens, cost: Sums over its facts; kept by the store.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    execution_id: str
+    graph: str
+    target: str = ""
+    status: Status = "running"
+    epoch: int = 0
+    user_id: str | None = None
+    seed: int = 0
+    input: str = ""
+    start: Json = None
+    state: Json = None
+    metadata: Json = None
+    shape: dict[str, Json] = {}
+    parent: str | None = None
+    parent_address: str | None = None
+    created_at: datetime
+    updated_at: datetime
+    elapsed: float = 0.0
+    error: str | None = None
+    steps: int = 0
+    tokens: int = 0
+    cost: float | None = None
+
+
+def chain(before: str, body: Any) -> str:
+    """The digest of a walk after a fact: 32 hex digits of BLAKE2b (RFC 7693)."""
+    text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(f"{before}\n{text}".encode(), digest_size=16).hexdigest()
