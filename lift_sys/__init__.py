@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lift_sys.core.successors import Fork as Fork
     from lift_sys.core.successors import NextNode as NextNode
     from lift_sys.core.successors import Stop as Stop
+    from lift_sys.core.successors import Suspend as Suspend
     from lift_sys.execution.executor import ParallelExecutor as ParallelExecutor
     from lift_sys.execution.results import NodeResult as NodeResult
     from lift_sys.graph.graph import Graph as Graph
@@ -44,7 +45,7 @@ _SOURCES = {
         "MergeStrategy",
         "Race",
     ],
-    "core.successors": ["End", "Fork", "NextNode", "Stop"],
+    "core.successors": ["End", "Fork", "NextNode", "Stop", "Suspend"],
     "execution.executor": ["ParallelExecutor"],
     "execution.results": ["NodeResult"],
     "graph.graph": ["Graph"],
@@ -70,6 +71,7 @@ __all__ = [
     "RunContext",
     "Stop",
     "Subgraph",
+    "Suspend",
     "Timeouts",
     "__version__",
     "node",

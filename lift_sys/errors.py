@@ -878,7 +878,16 @@ class OtherInputError(UsageError, ValueError):
 
 
 class AnswerError(UsageError, ValueError):
-    """An answer is to no question of the run, or is not of the type that was asked for."""
+    """An answer is to no question of the run, or is not of the type that was asked for.
+
+    Attributes:
+        key: The answer's key.
+        reason: What is wrong with it, and what to do.
+    """
+
+    def __init__(self, *, key: str, reason: str) -> None:
+        self.key, self.reason = key, reason
+        super().__init__(f"The answer {key!r}: {reason}")
 
 
 class MissingSecretError(UsageError, LookupError):

@@ -37,7 +37,7 @@ EVERYDAY = [
     "Timeouts",
 ]
 # `Isolation` is how a user chooses what DESIGN calls strict mode, by name and per executor.
-ALSO_PUBLIC = ["Isolation", "__version__"]
+ALSO_PUBLIC = ["Isolation", "Suspend", "__version__"]
 REDUCERS = ["Append", "Last", "Max", "MergeDict", "Min", "Sum", "Union", "UnionBy"]
 FACADE = {
     "node_interface": ["BaseNode", "RunContext", "End", "NextNode", "AbstractBaseNode"],

@@ -111,6 +111,8 @@ class RunContext(Generic[StateT_co]):
         attempt: Number of this attempt, from 1.
         branches: What the branches before this step returned, in declared order; empty unless
             this node follows a join.
+        answer: What was answered, for the node that follows a `Suspend`; None if nobody did in
+            time.
     """
 
     __slots__ = (
@@ -122,6 +124,7 @@ class RunContext(Generic[StateT_co]):
         "_random",
         "_scope",
         "address",
+        "answer",
         "attempt",
         "branches",
         "deps",
@@ -153,6 +156,7 @@ class RunContext(Generic[StateT_co]):
         self.address = address
         self.attempt = attempt
         self.branches = branches
+        self.answer: Any = None
         self._scope = scope
         self._random: Random | None = None
         self._calls: tuple[str, int, int] | None = None
@@ -172,6 +176,7 @@ class RunContext(Generic[StateT_co]):
         other.address = address
         other.attempt = 1
         other.branches = ()
+        other.answer = None
         other._metadata = other._provenance = other._random = other._calls = None
         other._node = ""
         other._scope = self._scope or self.scope

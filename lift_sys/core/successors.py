@@ -1,14 +1,16 @@
 """What `run` returns: a successor, which says where the walk goes on.
 
-A successor is another node, `End` (this walk is done), `Stop` (the whole run is done) or `Fork`
-(several walks, then one again). The engine reads the possible ones from the return annotation of
+A successor is another node, `End` (this walk is done), `Stop` (the whole run is done), `Fork`
+(several walks, then one again) or `Suspend` (somebody has to answer first). The engine reads the possible ones from the return annotation of
 `run`, so an annotation is a declaration of edges; `Fork` is covariant in both parameters, so that
 type checkers refuse a branch, or a `then`, outside of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
 from lift_sys.core.policies import at_least_one
@@ -55,6 +57,86 @@ class Stop(End[DataT_co]):
     """Ends the whole run from anywhere; running siblings are cancelled. `data` is the output."""
 
     __slots__ = ()
+
+
+class Suspend(Generic[ThenT_co]):
+    """Waits for an answer from outside; then `then` goes on, and finds it in `ctx.answer`.
+
+    The run ends as suspended, once everything else in it has come to its end, and needs no process
+    until `graph.resume(execution_id, store=..., answers={key: value})` goes on. It needs a store.
+
+    Args:
+        reason: What is asked, for a person to read.
+        key: By which the answer is given; several questions at once have keys of their own.
+        schema: The answer's type: a pydantic model, or any type that pydantic can validate, made
+            of plain types and of classes in modules of the graph's nodes.
+        then: The node that starts with the answer.
+        until: After this moment (aware) nobody needs to answer any more: `ctx.answer` is None.
+
+    Raises:
+        ValueError: `key` is empty, or `until` has no time zone.
+    """
+
+    __slots__ = ("key", "reason", "schema", "then", "until")
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        key: str,
+        then: ThenT_co,
+        schema: Any = str,
+        until: datetime | None = None,
+    ) -> None:
+        if not key:
+            raise ValueError("Suspend needs a key, by which the answer is given.")
+        if until is not None and until.tzinfo is None:
+            raise ValueError(f"until={until!r} has no time zone: write datetime(..., tzinfo=UTC).")
+        self.reason = reason
+        self.key = key
+        self.schema = schema
+        self.then: ThenT_co = then
+        self.until = until
+
+    def __repr__(self) -> str:
+        return f"Suspend({self.reason!r}, key={self.key!r}, then={self.then!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a suspended run waits for.
+
+    Attributes:
+        key: By which it is answered.
+        reason: What is asked.
+        address: The step that asks.
+        node: Name of the node at that address.
+        schema: The type of the answer.
+        until: When it need not be answered any more.
+    """
+
+    key: str
+    reason: str
+    address: str
+    node: str
+    schema: Any
+    until: datetime | None = None
+
+
+class Suspended(BaseException):
+    """Carries questions up to whoever runs the walk; a join that is decided withdraws them.
+
+    Not an `Exception`: on its way up nothing may take it for a failure.
+    """
+
+    def __init__(self, questions: tuple[Question, ...]) -> None:
+        super().__init__(questions)
+        self.questions = questions
+
+    @classmethod
+    def all_of(cls, branches: Mapping[int, Suspended]) -> Suspended:
+        """The questions of several branches, in declared order."""
+        return cls(tuple(each for index in sorted(branches) for each in branches[index].questions))
 
 
 class MissingJoin:
@@ -140,6 +222,7 @@ if TYPE_CHECKING:
         | End[Any]
         | Stop[Any]
         | Fork[AbstractBaseNode[StateT], AbstractBaseNode[StateT] | End[Any]]
+        | Suspend[AbstractBaseNode[StateT]]
     )
 else:
 

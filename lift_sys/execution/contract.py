@@ -10,7 +10,7 @@ from lift_sys.core.address import located
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import DECLARED_BY_CLASS, is_node, node_name
 from lift_sys.core.policies import Isolation, RetryPolicy, Timeouts
-from lift_sys.core.successors import End, Fork
+from lift_sys.core.successors import End, Fork, Suspend
 from lift_sys.errors import (
     StateValidationError,
     UndeclaredSuccessorError,
@@ -112,7 +112,7 @@ def refuse_own(node: Any) -> None:
 
 def is_successor(value: Any) -> bool:
     """Whether `value` is something that `run` may return at all."""
-    return isinstance(value, (End, Fork)) or is_node(value)
+    return isinstance(value, (End, Fork, Suspend)) or is_node(value)
 
 
 def _described(successor: Any) -> str:
@@ -120,6 +120,8 @@ def _described(successor: Any) -> str:
         branches = list(dict.fromkeys(map(_described, successor.nodes)))
         then = _described(successor.then)
         return f"Fork([{', '.join(branches)}], then={then})"
+    if isinstance(successor, Suspend):
+        return f"Suspend(then={_described(successor.then)})"
     if isinstance(successor, type):
         return f"{successor.__name__} (the class: write `{successor.__name__}(...)`)"
     return f"{node_name(successor)}()" if is_successor(successor) else repr(successor)

@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lift_sys.core.context import RunScope
 from lift_sys.core.events import Event
@@ -16,6 +16,9 @@ from lift_sys.execution.log import log_observer
 from lift_sys.execution.pool import DaemonPool
 from lift_sys.execution.slots import Slots
 from lift_sys.state.reducers import Reducer
+
+if TYPE_CHECKING:
+    from lift_sys.core.ports import Journal
 
 
 class Engine:
@@ -31,6 +34,7 @@ class Engine:
         is_lent: Whether slots and policies are the outer engine's.
         is_eager: Whether the loop may run a task's first turn inside of `create_task`.
         steps: How many steps were begun, those of runs inside included.
+        journal: Where finished steps are kept; None keeps nothing.
     """
 
     __slots__ = (
@@ -38,6 +42,7 @@ class Engine:
         "is_eager",
         "is_lent",
         "isolation",
+        "journal",
         "loop",
         "max_steps",
         "metadata_reducers",
@@ -78,6 +83,7 @@ class Engine:
         self.outer = outer
         self.is_lent = is_lent
         self.steps = 0
+        self.journal: Journal | None = None if outer is None else outer.journal
         self.loop = asyncio.get_running_loop()
         self.is_eager = self.loop.get_task_factory() is not None
         # The loop's clock, without its method call where that is all it does.

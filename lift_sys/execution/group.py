@@ -16,6 +16,7 @@ from lift_sys.core.address import branch_address
 from lift_sys.core.node import node_name
 from lift_sys.core.policies import Isolation
 from lift_sys.core.strategies import Majority, Strategy
+from lift_sys.core.successors import Suspended
 from lift_sys.errors import SelfCancelledError
 from lift_sys.execution.branches import Branches, HolderT
 from lift_sys.execution.calling import deadline_error
@@ -81,16 +82,14 @@ class Group(Generic[HolderT]):
         self._fatal: BaseException | None = None
         # A branch can be started by whoever gives a slot back, but runs in its caller's context.
         self._context = contextvars.copy_context()
-        self._closed = False
-        self._expired = False
-        # Who ran the branches that ended without a result.
-        self._cut_off: dict[int, HolderT] = {}
+        self._closed = self._expired = False
+        self._cut_off: dict[int, HolderT] = {}  # who ran branches that ended without a result
+        self._questions: dict[int, Suspended] = {}  # what branches wait for
         self._rank = 0
         self._silent = engine.scope.publish is None and finished is None
         self._witness: Witness | None = None
         # Most strategies ask nothing of a single result.
-        votes = isinstance(strategy, Majority)
-        self._asks = strategy is not None and (votes or strategy.accept is not None)
+        self._asks = isinstance(strategy, Majority) or bool(strategy and strategy.accept)
 
     async def run(self) -> list[NodeResult[Any]]:
         """Run the branches until the group is decided; one result each, in declared order."""
@@ -115,6 +114,8 @@ class Group(Generic[HolderT]):
             self._shut()
             if self._running:
                 await wait_out(lambda: list(self._running), self._cancel_running)
+        if self._questions and not (self._fatal or self.decider.decided or self._expired):
+            raise Suspended.all_of(self._questions)
         results = self.ended()
         if self._fatal is not None:
             raise self._fatal
@@ -192,7 +193,10 @@ class Group(Generic[HolderT]):
                     place, name = self._address(index), node_name(self.nodes[index])
                     error = SelfCancelledError(address=place, node=name)
                     self._note(index, self._lost(index, error))
-            elif (raised := task.exception()) is not None:
+            elif isinstance(raised := task.exception(), Suspended):
+                self._cut(holder)
+                self._questions[index] = raised  # undecided: the others go on
+            elif raised is not None:
                 self._note(index, self.branches.conclude(holder, None, raised))
             elif self._expired:  # too late: it resisted its cancellation, and counts as unfinished
                 self._cut(holder)

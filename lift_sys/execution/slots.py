@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from lift_sys.core.context import RunContext
+    from lift_sys.core.ports import WalkLog
     from lift_sys.execution.engine import Engine
 
 ResultT = TypeVar("ResultT")
@@ -136,6 +137,7 @@ class Holder:
         abandoned: Whether its node runs on in a thread that nobody waits for.
         leaving: Whether its group has cancelled it; None if it is in no group.
         deadlines: Those of the engine that hold for what it runs now.
+        log: Where its finished steps are kept; None keeps nothing.
     """
 
     __slots__ = (
@@ -150,6 +152,7 @@ class Holder:
         "index",
         "leaving",
         "lent",
+        "log",
         "outer",
         "returning",
         "slots",
@@ -170,6 +173,7 @@ class Holder:
         self.ctx: RunContext[Any] | None = None
         self.outer: Holder | None = None
         self.task: asyncio.Task[Any] | None = None
+        self.log: WalkLog | None = None
 
     @property
     def elapsed_ms(self) -> float:

@@ -17,9 +17,10 @@ from lift_sys.core.context import RunContext
 from lift_sys.core.events import NodeFailed, NodeFinished, NodeStarted, RetryScheduled
 from lift_sys.core.node import node_name
 from lift_sys.core.policies import Isolation, RetryPolicy
-from lift_sys.core.successors import End, Fork
+from lift_sys.core.successors import End, Fork, Suspend
 from lift_sys.errors import (
     AbandonedThreadError,
+    DurabilityError,
     NodeError,
     SelfCancelledError,
     SharedWriteError,
@@ -33,6 +34,7 @@ from lift_sys.execution.calling import call, within
 from lift_sys.execution.contract import Contract, check
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.retry import delay_before, is_transient
+from lift_sys.execution.rollback import Rollback
 from lift_sys.execution.slots import Holder
 from lift_sys.execution.witness import watching
 from lift_sys.state.snapshot import Snapshot
@@ -135,6 +137,9 @@ async def _attempt(
         ctx._node = node_name(node)
         engine.tell(NodeStarted, ctx.address, ctx._node, attempt=ctx.attempt)
     failure: Exception | None = None
+    log = holder.log
+    if log is not None:
+        log.begin(ctx, node)
     begun = engine.time()
     if holder.started is None:
         holder.started = begun
@@ -158,6 +163,8 @@ async def _attempt(
             holder.holding = False
             engine.slots.release()
     if failure is None:
+        if log is not None:  # what is announced is kept
+            await log.finished(ctx, node, before, after, successor, seconds)
         if heard:
             _tell_finished(engine, ctx, before, after, successor, seconds)
         return successor, after, ctx.attempt, seconds
@@ -176,7 +183,7 @@ async def _attempts(
     policy: RetryPolicy,
 ) -> Done:
     """Run `node` until it succeeds or its policy gives up."""
-    rollback = _Rollback(ctx, before)
+    rollback = Rollback(ctx, before)
     started = engine.time()
     while True:
         begun = engine.time()
@@ -242,7 +249,7 @@ def _fail(
 def _ends_the_run(engine: Engine, error: BaseException) -> bool:
     """Whether an error of a run inside the step is one of this whole run."""
     if not isinstance(error, StepLimitError):
-        return isinstance(error, SharedWriteError)
+        return isinstance(error, (SharedWriteError, DurabilityError))
     each: Engine | None = engine
     while each is not None:
         if each.steps > each.max_steps:
@@ -268,30 +275,13 @@ def _tell_finished(
     successor: Any,
     elapsed: float,
 ) -> None:
-    ended = isinstance(successor, (End, Fork))
+    is_node = not isinstance(successor, (End, Fork, Suspend))
     engine.tell(
         NodeFinished,
         ctx.address,
         ctx._node,
         attempt=ctx.attempt,
         elapsed=elapsed,
-        successor=type(successor).__name__ if ended else node_name(successor),
+        successor=node_name(successor) if is_node else type(successor).__name__,
         writes=changed_paths(before, after),
     )
-
-
-class _Rollback:
-    """The context as it was before the first attempt."""
-
-    __slots__ = ("metadata", "provenance", "state")
-
-    def __init__(self, ctx: RunContext[Any], state: Snapshot[Any]) -> None:
-        self.state = state
-        self.metadata = Snapshot.take(ctx.metadata, name="metadata")
-        self.provenance = Snapshot.take(ctx.provenance, name="provenance")
-
-    def __call__(self, ctx: RunContext[Any]) -> None:
-        ctx.state = self.state.restore()
-        ctx.metadata = self.metadata.restore()
-        ctx.provenance = self.provenance.restore()
-        ctx._random = None

@@ -52,7 +52,7 @@ def _finishing(structure: Structure) -> set[Any]:
     def finishes(spec: NodeSpec, found: set[Any]) -> bool:
         return (
             _leaves(spec)
-            or not found.isdisjoint(spec.nodes)
+            or not found.isdisjoint(spec.followers)
             or any(
                 edge.dynamic_then
                 or not edge.then.isdisjoint({End, Stop})
@@ -71,7 +71,7 @@ def _ending(structure: Structure) -> set[Any]:
         return (
             spec.ends
             or spec.dynamic
-            or not found.isdisjoint(spec.nodes)
+            or not found.isdisjoint(spec.followers)
             or any(
                 _joins(edge, found)
                 and (edge.dynamic_then or End in edge.then or not found.isdisjoint(edge.then))
@@ -112,7 +112,7 @@ def _unreachable(structure: Structure, ending: set[Any]) -> Iterator[str]:
     blocked: dict[Any, NodeSpec] = {}
     for key in pending:
         spec = structure.nodes[key]
-        successors = set(spec.nodes)
+        successors = set(spec.followers)
         for edge in spec.forks:
             successors |= edge.branches
             if _joins(edge, ending):
@@ -187,7 +187,7 @@ def _branch_writes(structure: Structure, branch: Any) -> dict[str, None] | None:
         if not isinstance(declared, (tuple, list, set, frozenset)) or spec.dynamic:
             return None
         writes |= dict.fromkeys(sorted(declared))
-        successors = set(spec.nodes)
+        successors = set(spec.followers)
         for edge in spec.forks:
             if edge.dynamic_branches or edge.dynamic_then:
                 return None

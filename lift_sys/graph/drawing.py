@@ -23,7 +23,7 @@ _MARKERS = {"start": "start", "finish": "end", "halt": "stop", "dynamic": "any n
 class _Edge:
     source: str
     target: str
-    kind: str  # "next", "fork" or "join"
+    kind: str  # "next", "answer", "fork" or "join"
 
 
 def to_mermaid(structure: Structure, *, title: str | None = None) -> str:
@@ -41,7 +41,7 @@ def to_mermaid(structure: Structure, *, title: str | None = None) -> str:
         lines.append(f'    {marker}{opening}"{_MARKERS[marker]}"{closing}')
     for key, spec in structure.nodes.items():
         lines.append(f'    {names[key]}["{_mermaid_text(spec.name)}"]')
-    arrows = {"next": "-->", "fork": "-->|fork|", "join": "-.->|join|"}
+    arrows = {"next": "-->", "answer": "-->|answer|", "fork": "-->|fork|", "join": "-.->|join|"}
     lines += [f"    {edge.source} {arrows[edge.kind]} {edge.target}" for edge in edges]
     return "\n".join(lines) + "\n"
 
@@ -58,7 +58,8 @@ def to_dot(structure: Structure, *, title: str | None = None) -> str:
         lines.append(f'    {marker} [label="{_MARKERS[marker]}", shape={shape}];')
     for key, spec in structure.nodes.items():
         lines.append(f'    {names[key]} [label="{_dot_text(spec.name)}"];')
-    styles = {"next": "", "fork": ' [label="fork"]', "join": ' [label="join", style=dashed]'}
+    styles = {"next": "", "answer": ' [label="answer"]', "fork": ' [label="fork"]'}
+    styles["join"] = ' [label="join", style=dashed]'
     lines += [f"    {edge.source} -> {edge.target}{styles[edge.kind]};" for edge in edges]
     return "\n".join([*lines, "}"]) + "\n"
 
@@ -88,8 +89,10 @@ def _edges(structure: Structure) -> list[_Edge]:
         pending = list(first)
         for key in pending:
             spec, source = structure.nodes[key], names[key]
-            successors = list(structure.ordered(spec.nodes))
+            successors, waiting = structure.ordered(spec.nodes), structure.ordered(spec.waiting)
             drawn = [_Edge(source, names[each], "next") for each in successors]
+            drawn += [_Edge(source, names[each], "answer") for each in waiting]
+            successors += waiting
             drawn += [_Edge(source, target, ending) for target in targets if spec.ends]
             drawn += [_Edge(source, "halt", "next")] if spec.stops else []
             drawn += [_Edge(source, "dynamic", "next")] if spec.dynamic else []

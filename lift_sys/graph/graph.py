@@ -13,21 +13,21 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from lift_sys.core.address import inner_address
 from lift_sys.core.context import RunContext
 from lift_sys.core.events import Event
 from lift_sys.core.node import AbstractBaseNode, node_name
-from lift_sys.core.ports import Clock, Observer
+from lift_sys.core.ports import Clock, Observer, RunStore
 from lift_sys.errors import GraphError, RunningLoopError
 from lift_sys.execution.bus import Buffer
 from lift_sys.execution.closing import end_tasks
 from lift_sys.execution.contract import Contract
 from lift_sys.execution.executor import ParallelExecutor
-from lift_sys.execution.slots import current_holder
 from lift_sys.graph import drawing
 from lift_sys.graph.check import check_structure
-from lift_sys.graph.launch import launch, prepare, take_over
+from lift_sys.graph.inside import run_inside
+from lift_sys.graph.launch import launch
 from lift_sys.graph.names import caller_names
+from lift_sys.graph.opening import Ready, begin, reopen
 from lift_sys.graph.result import RunResult
 from lift_sys.graph.steps import StepByStep
 from lift_sys.graph.structure import Structure, read_structure
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from lift_sys.execution.engine import Engine
-    from lift_sys.graph.options import QuietRunOptions, RunOptions
+    from lift_sys.graph.options import QuietRunOptions, ResumeOptions, RunOptions
 
     StateT = TypeVar("StateT", bound=BaseModel)
 else:
@@ -117,6 +117,7 @@ class Graph(Generic[StateT]):
         seed: int | None = None,
         clock: Clock | None = None,
         on_event: Observer | None = None,
+        store: RunStore | None = None,
     ) -> RunResult[StateT]:
         """Run the graph on a copy of `state`, which itself is not changed.
 
@@ -130,6 +131,9 @@ class Graph(Generic[StateT]):
             seed: For `ctx.random` and retry jitter; drawn and recorded if not given.
             clock: For `ctx.now()`; the wall clock by default.
             on_event: Called with every event, see `lift_sys.core.events`.
+            store: Keeps every finished step, so that the run survives its process: see
+                `lift_sys.durability`. A run of this `execution_id` that was begun with the same
+                input goes on; one that is finished gives its result again.
 
         Raises:
             NodeError: A step of the run's own walk failed.
@@ -138,8 +142,11 @@ class Graph(Generic[StateT]):
             StateValidationError: A node or a join made the state invalid.
             StepTimeoutError: A deadline passed.
             StepLimitError: It took more steps than the executor allows.
+            DurabilityError: It could not be kept.
         """
-        context, bus = prepare(
+        ready = await begin(
+            self,
+            start_node,
             state,
             deps=deps,
             execution_id=execution_id,
@@ -148,13 +155,39 @@ class Graph(Generic[StateT]):
             seed=seed,
             clock=clock,
             on_event=on_event,
+            store=store,
         )
-        engine = self.executor.engine(context.scope, context.execution_id)
+        return await self._launched(ready)
+
+    async def resume(
+        self, execution_id: str, *, store: RunStore, **options: Unpack[ResumeOptions]
+    ) -> RunResult[StateT]:
+        """Go on with a run: what has finished is not run again, not even after a crash.
+
+        A run that is finished gives its result again. Of two processes that resume one run the
+        newer one fences off the older.
+
+        Args:
+            execution_id: The run.
+            store: Where it is kept.
+            **options: `answers`: to questions that it waits for, by key. `secrets`: values of
+                secret fields, by path. `migrations`: functions from recorded JSON to what the
+                code wants now, by class name. `deps`, `clock`, `on_event`: as for `run`.
+
+        Raises:
+            UnknownRunError: The store has no such run.
+            ChangedGraphError: The code is not what the run was begun with.
+            AnswerError: An answer is to no question, or of the wrong type.
+            MissingSecretError: A secret has to be given.
+            LiftError: As `run` says.
+        """
+        return await self._launched(await reopen(self, execution_id, store=store, **options))
+
+    async def _launched(self, ready: Ready[StateT]) -> RunResult[StateT]:
         try:
-            return await launch(self, start_node, context, engine=engine)
+            return await launch(self, ready.start, ready.context, engine=ready.engine(self))
         finally:
-            if bus is not None:
-                await bus.close()
+            await ready.close()
 
     def run_sync(
         self,
@@ -190,17 +223,16 @@ class Graph(Generic[StateT]):
         Takes the arguments of `run`. Leaving the block early cancels the run.
         """
         steps: StepByStep[StateT] = StepByStep()
-        context, bus = prepare(state, **options)
-        engine = self.executor.engine(context.scope, context.execution_id)
+        ready = await begin(self, start_node, state, **options)
+        engine = ready.engine(self)
         try:
-            steps.begin(launch(self, start_node, context, engine=engine, gate=steps.offer))
+            steps.begin(launch(self, ready.start, ready.context, engine=engine, gate=steps.offer))
             yield steps
         finally:
             try:
                 await steps.close()
             finally:
-                if bus is not None:
-                    await bus.close()
+                await ready.close()
 
     async def stream(
         self,
@@ -235,28 +267,7 @@ class Graph(Generic[StateT]):
         policies unless this graph was given an executor. Its steps count for the outer run, and
         what it does to metadata and provenance is the step's.
         """
-        holder = current_holder.get()
-        outer_engine = None if holder is None else holder.engine
-        if outer_engine is None or self.has_own_executor:
-            engine = self.executor.engine(outer.scope, outer.execution_id, outer=outer_engine)
-        else:
-            engine = outer_engine.inside()
-        context = RunContext(
-            state,
-            execution_id=outer.execution_id,
-            user_id=outer.user_id,
-            metadata=outer.metadata,
-            provenance=outer.provenance,
-            deps=outer.deps,
-            address=outer.address,
-            scope=outer.scope,
-        )
-        place = outer._next_call()
-        prefix = inner_address(outer.address if place.endswith("~0") else place)
-        metadata, provenance = dict(outer.metadata), list(outer.provenance)
-        result = await launch(self, start_node, context, engine=engine, prefix=prefix)
-        take_over(outer, result.context, metadata, provenance)
-        return result
+        return await run_inside(self, outer, state, start_node)
 
     def contracts_for(self, engine: Engine) -> dict[Any, Contract]:
         """Where contracts of this graph's nodes are kept; they depend on the engine's policies."""

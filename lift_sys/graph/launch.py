@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from lift_sys.core.context import RunContext, RunScope, fresh_seed
+from lift_sys.core.context import RunContext
 from lift_sys.core.events import RunFinished, RunStarted
 from lift_sys.core.node import is_node
 from lift_sys.core.policies import Isolation
-from lift_sys.core.ports import Clock, Observer
-from lift_sys.core.successors import End, Stop
+from lift_sys.core.successors import End, Question, Stop, Suspended
 from lift_sys.errors import (
     GraphError,
     LiftError,
     NotAModelError,
 )
-from lift_sys.execution.bus import Bus
 from lift_sys.execution.calling import deadline_error
 from lift_sys.execution.engine import Engine
-from lift_sys.execution.log import log_observer
+from lift_sys.execution.isolation import Base
 from lift_sys.execution.slots import current_holder, while_lent
 from lift_sys.graph.result import Blame, RunResult
 from lift_sys.graph.runner import Runner
@@ -34,37 +31,6 @@ if TYPE_CHECKING:
     from lift_sys.graph.graph import Graph
 
 StateT = TypeVar("StateT", bound=BaseModel)
-
-
-def prepare(
-    state: StateT,
-    *,
-    deps: Any = None,
-    execution_id: str | None = None,
-    user_id: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    seed: int | None = None,
-    clock: Clock | None = None,
-    on_event: Observer | None = None,
-) -> tuple[RunContext[StateT], Bus | None]:
-    """The context of a run, and the bus to close after it if anybody listens."""
-    log = log_observer(level=logging.INFO if on_event is None else logging.WARNING)
-    observers = [observer for observer in (on_event, log) if observer is not None]
-    bus = Bus(observers) if observers else None
-    scope = RunScope(
-        seed=fresh_seed() if seed is None else seed,
-        clock=clock,
-        publish=None if bus is None else bus.publish,
-    )
-    context = RunContext(
-        state,
-        execution_id=execution_id,
-        user_id=user_id,
-        metadata=dict(metadata) if metadata else None,
-        deps=deps,
-        scope=scope,
-    )
-    return context, bus
 
 
 async def launch(
@@ -105,11 +71,20 @@ async def launch(
         context.provenance = Snapshot.take(context.provenance, name="provenance").restore()
     walk = Walk(engine, runner.record, snapshot, prefix)
     walk.ctx = context
+    journal = engine.journal
+    if journal is not None:
+        walk.log = journal.walk(graph, prefix, Base.of(context, snapshot))
     engine.tell(RunStarted, prefix, graph=graph.name, seed=scope.seed)
     failure: BaseException | None = None
     result: RunResult[StateT] | None = None
+    questions: tuple[Question, ...] = ()
     try:
-        output, last = await while_lent(engine.slots, _walked(runner, walk, node))
+        try:
+            output, last = await while_lent(engine.slots, _walked(runner, walk, node))
+        except Suspended as suspended:
+            if prefix:  # the step that this run is a part of waits, too
+                raise
+            output, last, questions = End(), walk, suspended.questions
         elapsed = engine.time() - started
         assert last.ctx is not None
         if lazy:
@@ -127,6 +102,7 @@ async def launch(
             stopped=isinstance(output, Stop),
             execution_id=context.execution_id,
             seed=scope.seed,
+            questions=questions,
         )
     except BaseException as error:
         failure = error
@@ -135,38 +111,26 @@ async def launch(
         raise
     finally:
         elapsed = engine.time() - started
-        if prefix:
-            _hand_up(walk, elapsed)
-        engine.tell(
-            RunFinished,
-            prefix,
-            elapsed=elapsed,
-            steps=engine.steps,
-            usage=scope.ledger,
-            error=failure,
-            result=result,
-        )
+        try:
+            if prefix:
+                _hand_up(walk, elapsed)
+            elif journal is not None:
+                await journal.close(elapsed=elapsed, questions=questions, error=failure)
+        except BaseException as error:
+            failure, result = error, None
+            raise
+        finally:
+            engine.tell(
+                RunFinished,
+                prefix,
+                elapsed=elapsed,
+                steps=engine.steps,
+                usage=scope.ledger,
+                error=failure,
+                result=result,
+            )
         failure = None  # or the error would refer to itself through this frame
     return result
-
-
-def take_over(
-    outer: RunContext[Any],
-    inner: RunContext[Any],
-    metadata: dict[str, Any],
-    provenance: list[dict[str, Any]],
-) -> None:
-    """Do to `outer` what a run inside has done to what it was given; another may run beside it."""
-    for key in {*metadata, *inner.metadata}:
-        if key not in inner.metadata:
-            outer.metadata.pop(key, None)
-        elif key not in metadata or inner.metadata[key] != metadata[key]:
-            outer.metadata[key] = inner.metadata[key]
-    known = len(provenance)
-    if inner.provenance[:known] == provenance:
-        outer.provenance += inner.provenance[known:]
-    else:
-        outer.provenance = inner.provenance
 
 
 def _hand_up(walk: Walk, elapsed: float) -> None:

@@ -6,10 +6,10 @@ by `run_sync`, `stream` and `iter` is declared here. A new argument belongs into
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
-from lift_sys.core.ports import Clock, Observer
+from lift_sys.core.ports import Clock, Observer, RunStore
 
 
 class QuietRunOptions(TypedDict, total=False):
@@ -21,9 +21,21 @@ class QuietRunOptions(TypedDict, total=False):
     metadata: Mapping[str, Any] | None
     seed: int | None
     clock: Clock | None
+    store: RunStore | None
 
 
 class RunOptions(QuietRunOptions, total=False):
     """The arguments of `Graph.run` besides the start node and the state."""
 
+    on_event: Observer | None
+
+
+class ResumeOptions(TypedDict, total=False):
+    """The arguments of `Graph.resume` besides the run and its store."""
+
+    answers: Mapping[str, Any] | None
+    secrets: Mapping[str, Any] | None
+    migrations: Mapping[str, Callable[[Any], Any]] | None
+    deps: Any
+    clock: Clock | None
     on_event: Observer | None

@@ -16,7 +16,7 @@ from types import CodeType
 from typing import Any, get_args, get_origin
 
 from lift_sys.core.node import AbstractBaseNode, BaseNode, FunctionNode
-from lift_sys.core.successors import End, Fork, MissingJoin, NextNode, Stop
+from lift_sys.core.successors import End, Fork, MissingJoin, NextNode, Stop, Suspend
 from lift_sys.graph.annotations import (
     MISSING,
     Declaration,
@@ -58,6 +58,7 @@ class _Reader:
         self.warned = warned
         self.found: dict[type, None] = {}
         self.nodes: dict[type, None] = {}
+        self.waiting: dict[type, None] = {}
         self.forks: list[ForkEdge] = []
         self.outputs: list[Any] = []
         self.ends = self.stops = self.raises = self.dynamic = False
@@ -74,6 +75,7 @@ class _Reader:
             name=getattr(declaration.node, "__name__", declaration.name),
             state=declaration.state_type(),
             nodes=frozenset(self.nodes),
+            waiting=frozenset(self.waiting),
             ends=self.ends,
             stops=self.stops,
             raises=self.raises,
@@ -151,6 +153,8 @@ class _Reader:
             self.outputs += get_args(annotation) or (type(None),)
         elif kind is Fork:
             self.read_fork(annotation)
+        elif kind is Suspend:
+            self.read_suspend(annotation)
         elif kind in _ANY_NODE:
             self.dynamic = True
         else:
@@ -160,6 +164,16 @@ class _Reader:
         self.ends = self.stops = self.dynamic = True
         self.outputs.append(Any)
         self.forks.append(ForkEdge(frozenset(), frozenset({End}), True, True))
+
+    def read_suspend(self, annotation: Any) -> None:
+        for each in self.alternatives((get_args(annotation) or (Any,))[0]):
+            kind = get_origin(each) or each
+            if kind in (*_ANY_NODE, Any):
+                self.dynamic = True
+            elif kind in (End, Stop, Fork, NextNode, Suspend):
+                self.mistake(f"declares `{text_of(each)}` after a Suspend; a node follows it")
+            else:
+                self.read_node(each, self.waiting)
 
     def read_fork(self, annotation: Any) -> None:
         branches, then = get_args(annotation) or (None, MissingJoin)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 from lift_sys.core.address import located
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import node_name
+from lift_sys.core.successors import Question
 from lift_sys.core.usage import UsageLedger
 from lift_sys.execution.deciders import Vote
 from lift_sys.execution.join import Discarded
@@ -115,6 +116,8 @@ class RunResult(Generic[StateT]):
         stopped: Whether a `Stop` ended it.
         execution_id: The run.
         seed: What reproduces `ctx.random`: pass it to `run(seed=...)`.
+        questions: What the run waits for, if it is suspended; then there is no output yet, and
+            `state` is that of the run's own walk.
     """
 
     state: StateT
@@ -129,3 +132,9 @@ class RunResult(Generic[StateT]):
     stopped: bool
     execution_id: str
     seed: int
+    questions: tuple[Question, ...] = ()
+
+    @property
+    def suspended(self) -> bool:
+        """Whether it waits for answers; `graph.resume` goes on with it."""
+        return bool(self.questions)

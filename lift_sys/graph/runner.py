@@ -8,34 +8,34 @@ reached it, and only a join waits for others.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from lift_sys.core.address import branch_address
 from lift_sys.core.context import BranchResult
 from lift_sys.core.node import DECLARED_BY_CLASS, FunctionNode, node_name
 from lift_sys.core.policies import Isolation
-from lift_sys.core.successors import End, Fork, Stop
-from lift_sys.errors import LiftError, SharedWriteError, StepLimitError, at_step
+from lift_sys.core.successors import End, Fork, Stop, Suspend
+from lift_sys.errors import (
+    UsageError,
+    at_step,
+)
 from lift_sys.execution.contract import Contract, refuse_own
-from lift_sys.execution.deciders import decider_for
+from lift_sys.execution.deciders import Decider, decider_for
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.group import Group
-from lift_sys.execution.isolation import Base, Ending
-from lift_sys.execution.join import check_met, join, joined_context
-from lift_sys.execution.results import NodeResult
+from lift_sys.execution.isolation import Base
+from lift_sys.execution.join import check_met, join, joined_context, vote_of
+from lift_sys.execution.results import NodeResult, lost_result
+from lift_sys.execution.slots import current_holder
 from lift_sys.execution.step import step as run_step
+from lift_sys.graph.branches import WalkedBranches, shown
 from lift_sys.graph.record import Record
 from lift_sys.graph.result import Blame, RunStatistics
 from lift_sys.graph.structure import Structure
 from lift_sys.graph.walk import Step, Stopped, Walk
-from lift_sys.state.writes import changed_paths, changes
-
-#: What most branches return; shared, since there are so many.
-_ENDED: End[None] = End()
-
-#: Failures that are the whole run's, not a branch's.
-_FATAL = (StepLimitError, SharedWriteError)
+from lift_sys.state.snapshot import Snapshot
+from lift_sys.state.writes import changed_paths
 
 
 class Runner:
@@ -70,39 +70,49 @@ class Runner:
         assert walk.ctx is not None
         step = 0
         branches: tuple[BranchResult, ...] = ()
+        answer: Any = None
+        log = walk.log
         while True:
             ctx = walk.ctx
             ctx.address = address = f"{prefix}{slash}{step}" if step or not slash else prefix
             ctx.attempt = 1
             ctx.branches = branches
+            ctx.answer = answer
             ctx._random = None
             contract = contracts.get(type(node)) or self._contract(node)
             own = getattr(node, "__dict__", None)
             if own and not DECLARED_BY_CLASS.isdisjoint(own):
                 refuse_own(node)
-            successor, state, attempts, _ = await run_step(
-                engine, walk, node, ctx, walk.state, contract
-            )
-            record.attempts += attempts
+            successor = None
+            if log is not None:
+                successor, state = log.recall(address, ctx, walk.state)
+                if successor is not None:
+                    engine.steps += 1
+                elif state is not walk.state:  # somebody has edited it before this step
+                    _blame(walk, state, address, node)
+                    walk.state = state
+            if successor is None:
+                successor, state, attempts, _ = await run_step(
+                    engine, walk, node, ctx, walk.state, contract
+                )
+                record.attempts += attempts
             if state is not walk.state:
-                if walk.blame is None:
-                    walk.blame = Blame()
-                paths = state.changed
-                if paths is None:
-                    paths = changed_paths(walk.state, state)
-                walk.blame.note(paths, address, node)
+                _blame(walk, state, address, node)
                 walk.state = state
             if walk.was_cancelled():  # the node has swallowed it, but its walk is over
                 raise asyncio.CancelledError
             if self.gate is not None:
                 await self.gate(Step(address, node, successor, ctx.state))
-            branches = ()
+            branches, answer = (), None
             if type(successor) in contracts:  # a node: the most frequent case
                 node = successor
                 step += 1
                 continue
             if isinstance(successor, Fork):
                 branches = await self._fork(walk, address, node, successor)
+                successor = successor.then
+            elif isinstance(successor, Suspend):
+                answer = await self._answer(walk, address, node, successor)
                 successor = successor.then
             if isinstance(successor, End):
                 if isinstance(successor, Stop):
@@ -132,34 +142,24 @@ class Runner:
         assert walk.ctx is not None
         base = Base.of(walk.ctx, walk.state)
         decider = decider_for(strategy, len(fork.nodes))
-        branches = _Branches(self, base, fork.nodes, address)
-        group = Group(
-            engine,
-            base,
-            fork.nodes,
-            branches,
-            decider,
-            strategy,
-            address=address,
-            node=node_name(node),
-            max_concurrent=fork.max_concurrent,
-            timeout=engine.timeouts.group if fork.timeout is None else fork.timeout,
-        )
+        branches = WalkedBranches(self, base, fork.nodes, address, walk.log)
         try:
-            results = await group.run()
+            results = None
+            if walk.log is not None:
+                results = await self._recalled(walk, fork, branches, decider)
+            if results is None:
+                results = await self._run_group(walk, address, node, fork, branches, decider)
         except Stopped as stop:  # the state that ends the run has what this walk wrote, too
             walk.blame = walk.blame or Blame()
             walk.blame.take_over([stop.walk.blame or Blame()])
             stop.walk.blame = walk.blame
-            walk.busy += self.record.count(group.ended())
-            raise
-        except BaseException:  # what it did is counted, whatever ended it
-            walk.busy += self.record.count(group.ended())
             raise
         walk.ended = engine.time()
         walk.busy += self.record.count(results)
         check_met(decider, results, f" at {at_step(address, node_name(node))}")
         joined = join(base, results, decider, metadata_reducers=engine.metadata_reducers)
+        if walk.log is not None:
+            await walk.log.joined(node, base, results, joined)
         if joined.vote is not None:
             self.record.votes[address] = joined.vote
         self.record.discarded += joined.discarded
@@ -172,7 +172,88 @@ class Runner:
             walk.blame.take_over(
                 branches.blames[index] for index in joined.taken if index in branches.blames
             )
-        return tuple(map(_shown, results))
+        return tuple(map(shown, results))
+
+    async def _run_group(
+        self,
+        walk: Walk,
+        address: str,
+        node: Any,
+        fork: Fork[Any, Any],
+        branches: WalkedBranches,
+        decider: Decider,
+    ) -> list[NodeResult[Any]]:
+        engine = self.engine
+        group = Group(
+            engine,
+            branches.base,
+            fork.nodes,
+            branches,
+            decider,
+            fork.rule,
+            address=address,
+            node=node_name(node),
+            max_concurrent=fork.max_concurrent,
+            timeout=engine.timeouts.group if fork.timeout is None else fork.timeout,
+        )
+        try:
+            return await group.run()
+        except BaseException:  # what it did is counted, whatever ended it
+            walk.busy += self.record.count(group.ended())
+            raise
+
+    async def _recalled(
+        self, walk: Walk, fork: Fork[Any, Any], branches: WalkedBranches, decider: Decider
+    ) -> list[NodeResult[Any]] | None:
+        """How the branches ended, where the journal has their join; None if it has not.
+
+        What has finished in them is done again to their contexts, and merged again.
+        """
+        assert walk.log is not None
+        stopping = walk.log.only_branch()
+        if stopping is not None:  # the others were cancelled by it, and are not begun again
+            await self._walked_again(walk, branches, stopping)
+        known = walk.log.joined_before()
+        if known is None:
+            return None
+        results: list[NodeResult[Any] | None] = [None] * len(fork.nodes)
+        for index in known.succeeded:
+            branch, end = await self._walked_again(walk, branches, index)
+            result = branches.conclude(branch, end, None)
+            result.execution_time_ms = known.elapsed[index] * 1000
+            results[index] = result
+            vote = vote_of(fork.rule, result) if result.error is None else None
+            decider.add(index, success=result.error is None, vote=vote)
+        for index, error in known.failed.items():
+            place = branch_address(branches.address, index)
+            results[index] = lost_result(
+                branches.base, fork.nodes[index], index, place, error, None
+            )
+            if not isinstance(error, asyncio.CancelledError):
+                decider.add(index, success=False)
+        return [result for result in results if result is not None]
+
+    async def _walked_again(
+        self, walk: Walk, branches: WalkedBranches, index: int
+    ) -> tuple[Walk, End[Any]]:
+        """Walk a branch of which every step has finished before."""
+        branch, steps = branches.start(index)
+        branch.holding, branch.index, branch.task = False, index, walk.task
+        try:
+            return branch, await steps
+        finally:
+            current_holder.set(walk)
+
+    async def _answer(self, walk: Walk, address: str, node: Any, asked: Suspend[Any]) -> Any:
+        """What was answered to a question; see `WalkLog.answer`."""
+        if walk.log is None:
+            raise UsageError(
+                f"{at_step(address, node_name(node))} suspends the run to wait for "
+                f"{asked.key!r}, but the run has no store to wait in. Give it one: "
+                f"`run(..., store=SqliteStore('runs.db'))`."
+            )
+        assert walk.ctx is not None
+        return await walk.log.answer(walk.ctx, node, asked)
 
     def statistics(self, walk: Walk, elapsed: float) -> RunStatistics:
         """Counts and times of a run whose own walk was `walk`."""
@@ -190,73 +271,9 @@ class Runner:
         )
 
 
-class _Branches:
-    """The branches of one fork at `address`, each a walk of its own."""
-
-    def __init__(self, runner: Runner, base: Base, nodes: Sequence[Any], address: str) -> None:
-        self.runner = runner
-        self.base = base
-        self.nodes = nodes
-        self.address = address
-        self.blames: dict[int, Blame] = {}
-
-    def start(self, index: int) -> tuple[Walk, Coroutine[Any, Any, End[Any]]]:
-        """As `Branches.start`."""
-        runner, base = self.runner, self.base
-        engine, address = runner.engine, branch_address(self.address, index)
-        walk = Walk(engine, runner.record, base.state, address, holding=True)
-        # The branch's own copy is made now that it has a slot: those that wait need none.
-        walk.ctx = base.branch(engine.isolation, address=address)
-        return walk, runner.walk(walk, self.nodes[index])
-
-    def conclude(
-        self, walk: Walk, end: End[Any] | None, error: BaseException | None
-    ) -> NodeResult[Any]:
-        """As `Branches.conclude`."""
-        ending: Ending | None = None
-        assert walk.ctx is not None
-        if error is None:
-            try:
-                ending = Ending.of(walk.ctx, self.base, walk.state)
-            except LiftError as failure:
-                error = failure
-            else:
-                self._note_blame(walk)
-        if error is not None and (isinstance(error, _FATAL) or not isinstance(error, LiftError)):
-            raise error
-        return NodeResult(
-            node=self.nodes[walk.index],
-            # What a thread that was abandoned still writes to is nobody's.
-            context=walk.ctx if error and not walk.abandoned else None,
-            next_node=None if error or end is None else _ENDED if end.data is None else end,
-            error=error,
-            execution_time_ms=walk.elapsed_ms,
-            busy_ms=walk.busy * 1000,
-            address=walk.prefix,
-            attempts=walk.ctx.attempt,
-            index=walk.index,
-            base=self.base,
-            ending=ending,
-        )
-
-    def _note_blame(self, walk: Walk) -> None:
-        blame = walk.blame
-        if blame is not None:
-            if blame.has_rewritten:
-                blame.keep(changes(self.base.state, walk.state).paths)
-            self.blames[walk.index] = blame
-
-
-def _shown(result: NodeResult[Any]) -> BranchResult:
-    """What the node after the join sees of a branch."""
-    end = result.next_node
-    # `_make` on a bare tuple: the named way takes three times as long, for every branch.
-    return BranchResult._make(
-        (
-            result.address,
-            node_name(result.node),
-            None if end is None else end.data,
-            result.error,
-            result.execution_time_ms / 1000,
-        )
-    )
+def _blame(walk: Walk, state: Snapshot[Any], address: str, node: Any) -> None:
+    """Note what the step has changed."""
+    if walk.blame is None:
+        walk.blame = Blame()
+    paths = state.changed
+    walk.blame.note(changed_paths(walk.state, state) if paths is None else paths, address, node)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lift_sys.core.node import is_node
-from lift_sys.core.successors import End, Fork, Stop
+from lift_sys.core.successors import End, Fork, Stop, Suspend
 from lift_sys.graph.annotations import current_definition
 
 
@@ -49,6 +49,7 @@ class NodeSpec:
         name: How messages and drawings call it.
         state: Type of its state; None if it does not say.
         nodes: Classes of its direct successors.
+        waiting: Classes of those that follow a `Suspend`.
         ends: It may return `End`.
         stops: It may return `Stop`.
         raises: It never returns (`-> NoReturn`).
@@ -66,6 +67,7 @@ class NodeSpec:
     name: str
     state: type | None = None
     nodes: frozenset[type] = frozenset()
+    waiting: frozenset[type] = frozenset()
     ends: bool = False
     stops: bool = False
     raises: bool = False
@@ -76,6 +78,11 @@ class NodeSpec:
     allowed: tuple[str, ...] = ()
     where: str = ""
     mistakes: tuple[str, ...] = ()
+
+    @property
+    def followers(self) -> frozenset[type]:
+        """Classes of the nodes that its walk may go on with, at once or after an answer."""
+        return self.nodes | self.waiting
 
     @property
     def place(self) -> str:
@@ -92,6 +99,8 @@ class NodeSpec:
         if isinstance(successor, End):
             # A Stop is an End to type checkers, so where End is declared it passes here too.
             return self.ends or (self.stops and isinstance(successor, Stop))
+        if kind is Suspend:
+            return _is_among(successor.then, self.waiting, self.dynamic)  # type: ignore[attr-defined]
         return _is_among(successor, self.nodes, self.dynamic)
 
 

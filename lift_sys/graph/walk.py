@@ -68,7 +68,7 @@ class Walk(Holder):
         self.holding = holding
         self.lent = self.returning = self.index = self.asked = 0
         self.busy = self.ended = 0.0
-        self.started = self.ctx = self.outer = self.task = None
+        self.started = self.ctx = self.outer = self.task = self.log = None
         self.abandoned = False
         self.leaving = None
         self.deadlines = ()

@@ -1,0 +1,104 @@
+"""The branches of a fork as walks of their own: how they begin, and what their ends mean."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lift_sys.core.address import branch_address
+from lift_sys.core.context import BranchResult
+from lift_sys.core.node import node_name
+from lift_sys.core.ports import WalkLog
+from lift_sys.core.successors import End
+from lift_sys.errors import DurabilityError, LiftError, SharedWriteError, StepLimitError
+from lift_sys.execution.isolation import Base, Ending
+from lift_sys.execution.results import NodeResult
+from lift_sys.graph.result import Blame
+from lift_sys.graph.walk import Walk
+from lift_sys.state.writes import changes
+
+if TYPE_CHECKING:
+    from lift_sys.graph.runner import Runner
+
+#: What most branches return; shared, since there are so many.
+_ENDED: End[None] = End()
+
+#: Failures that are the whole run's, not a branch's.
+_FATAL = (StepLimitError, SharedWriteError, DurabilityError)
+
+
+class WalkedBranches:
+    """The branches of one fork at `address`, each a walk of its own."""
+
+    def __init__(
+        self, runner: Runner, base: Base, nodes: Sequence[Any], address: str, log: WalkLog | None
+    ) -> None:
+        self.log = log
+        self.runner = runner
+        self.base = base
+        self.nodes = nodes
+        self.address = address
+        self.blames: dict[int, Blame] = {}
+
+    def start(self, index: int) -> tuple[Walk, Coroutine[Any, Any, End[Any]]]:
+        """As `Branches.start`."""
+        runner, base = self.runner, self.base
+        engine, address = runner.engine, branch_address(self.address, index)
+        walk = Walk(engine, runner.record, base.state, address, holding=True)
+        # The branch's own copy is made now that it has a slot: those that wait need none.
+        walk.ctx = base.branch(engine.isolation, address=address)
+        if self.log is not None:
+            walk.log = self.log.branch(index, base)
+        return walk, runner.walk(walk, self.nodes[index])
+
+    def conclude(
+        self, walk: Walk, end: End[Any] | None, error: BaseException | None
+    ) -> NodeResult[Any]:
+        """As `Branches.conclude`."""
+        ending: Ending | None = None
+        assert walk.ctx is not None
+        if error is None:
+            try:
+                ending = Ending.of(walk.ctx, self.base, walk.state)
+            except LiftError as failure:
+                error = failure
+            else:
+                self._note_blame(walk)
+        if error is not None and (isinstance(error, _FATAL) or not isinstance(error, LiftError)):
+            raise error
+        return NodeResult(
+            node=self.nodes[walk.index],
+            # What a thread that was abandoned still writes to is nobody's.
+            context=walk.ctx if error and not walk.abandoned else None,
+            next_node=None if error or end is None else _ENDED if end.data is None else end,
+            error=error,
+            execution_time_ms=walk.elapsed_ms,
+            busy_ms=walk.busy * 1000,
+            address=walk.prefix,
+            attempts=walk.ctx.attempt,
+            index=walk.index,
+            base=self.base,
+            ending=ending,
+        )
+
+    def _note_blame(self, walk: Walk) -> None:
+        blame = walk.blame
+        if blame is not None:
+            if blame.has_rewritten:
+                blame.keep(changes(self.base.state, walk.state).paths)
+            self.blames[walk.index] = blame
+
+
+def shown(result: NodeResult[Any]) -> BranchResult:
+    """What the node after the join sees of a branch."""
+    end = result.next_node
+    # `_make` on a bare tuple: the named way takes three times as long, for every branch.
+    return BranchResult._make(
+        (
+            result.address,
+            node_name(result.node),
+            None if end is None else end.data,
+            result.error,
+            result.execution_time_ms / 1000,
+        )
+    )
