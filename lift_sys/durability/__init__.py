@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from lift_sys.durability.facts import RunRecord as RunRecord
     from lift_sys.durability.query import RunQuery as RunQuery
     from lift_sys.durability.store import Store as Store
+    from lift_sys.durability.stores.memory import MemoryStore as MemoryStore
+    from lift_sys.durability.stores.sqlite import SqliteStore as SqliteStore
 
-__all__ = ["Fact", "RunQuery", "RunRecord", "Store"]
+__all__ = ["Fact", "MemoryStore", "RunQuery", "RunRecord", "SqliteStore", "Store"]
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -23,5 +25,7 @@ __getattr__, __dir__ = attach(
         "facts": ["Fact", "RunRecord"],
         "query": ["RunQuery"],
         "store": ["Store"],
+        "stores.memory": ["MemoryStore"],
+        "stores.sqlite": ["SqliteStore"],
     },
 )

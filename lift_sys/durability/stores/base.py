@@ -1,0 +1,129 @@
+"""What `Store` promises, as jobs for a database; and the stores whose jobs a thread does."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from lift_sys.durability.facts import Fact, RunRecord, Status
+from lift_sys.durability.query import RunQuery
+from lift_sys.durability.stores import statements
+from lift_sys.durability.stores.database import Connection, Database
+from lift_sys.durability.stores.rows import fact_row
+from lift_sys.durability.stores.transactions import Commit, Job
+from lift_sys.durability.stores.writer import Order, Writer
+
+ResultT = TypeVar("ResultT")
+
+
+class DatabaseStore(ABC):
+    """Keeps runs in a database; see `Store` for what each method promises."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __repr__(self) -> str:
+        return f"<{self._database.store}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def create(self, run: RunRecord, facts: Sequence[Fact] = ()) -> bool:
+        """Add a run; False if there is one of this id."""
+        facts = tuple(facts)
+        return await self._do(run.execution_id, lambda db: statements.create(db, run, facts))
+
+    async def load(self, execution_id: str) -> tuple[RunRecord, list[Fact]]:
+        """A run and its facts, in the order in which they were committed."""
+        return await self._do(
+            execution_id, lambda db: statements.load(db, execution_id), writes=False
+        )
+
+    async def take_over(self, execution_id: str) -> int:
+        """Fence off whoever works on this run; return the new epoch."""
+        return await self._do(execution_id, lambda db: statements.take_over(db, execution_id))
+
+    async def commit(self, execution_id: str, epoch: int, facts: Sequence[Fact]) -> None:
+        """Keep facts, for good when this returns."""
+        await self._send(Commit(execution_id, epoch, [fact_row(fact) for fact in facts]))
+
+    @abstractmethod
+    def mark(self, execution_id: str, epoch: int, fact: Fact) -> None:
+        """Note that an attempt is under way; what is wrong is told by the commit that follows."""
+
+    async def finish(
+        self,
+        execution_id: str,
+        epoch: int,
+        status: Status,
+        *,
+        elapsed: float = 0.0,
+        error: str | None = None,
+    ) -> None:
+        """Say how the run stands now."""
+        await self._do(
+            execution_id,
+            lambda db: statements.finish(db, execution_id, epoch, status, elapsed, error),
+        )
+
+    async def runs(self, query: RunQuery | None = None) -> list[RunRecord]:
+        """Runs that the query asks for, without `start`, `state`, `shape` and `metadata`."""
+        asked = query or RunQuery()
+        return await self._do("", lambda db: statements.runs(db, asked), writes=False)
+
+    async def delete(self, execution_id: str) -> None:
+        """Remove a run and its facts."""
+        await self._do(execution_id, lambda db: statements.delete(db, execution_id))
+
+    async def check(self) -> None:
+        """Let the database examine itself."""
+        await self._do("", statements.check, writes=False)
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Wait for what is under way, and let go of the database."""
+
+    async def _do(
+        self, run: str, work: Callable[[Connection], ResultT], *, writes: bool = True
+    ) -> ResultT:
+        result: ResultT = await self._send(Job(run, work, writes))
+        return result
+
+    @abstractmethod
+    async def _send(self, job: Job | Commit) -> Any:
+        """Have a job done, and return its result."""
+
+
+class ThreadedStore(DatabaseStore):
+    """A store with a writer thread; nothing is opened, and no thread started, before it is used."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._writer = Writer(database)
+        # A store that is forgotten, not closed, gives its thread and its files back, too.
+        weakref.finalize(self, self._writer.abandon).atexit = False
+
+    def mark(self, execution_id: str, epoch: int, fact: Fact) -> None:
+        """Note that an attempt is under way, if its step is not committed at once."""
+        self._writer.hold(execution_id, epoch, fact_row(fact))
+
+    async def close(self) -> None:
+        """Wait for what is under way, and let go of the database."""
+        await asyncio.get_running_loop().run_in_executor(None, self._writer.close)
+
+    async def _send(self, job: Job | Commit) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._writer, Order(self._writer, job)
+        )

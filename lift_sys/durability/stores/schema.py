@@ -1,0 +1,68 @@
+"""The tables, and how those of an older version become those of this one.
+
+What changes with each step is in narrow rows; what a run was started with, which may be large, is
+written once and has a table of its own. Facts know their run by a number, as names are long.
+Times are microseconds since 1970, in UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lift_sys.durability.stores.database import Connection
+from lift_sys.errors import StoreError
+
+#: Statements that make each version from the one before; `{id}` is a number that numbers itself.
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+    (
+        "CREATE TABLE lift_schema (version BIGINT NOT NULL)",
+        "INSERT INTO lift_schema (version) VALUES (0)",
+        """CREATE TABLE lift_runs (
+            id {id}, execution_id TEXT NOT NULL UNIQUE, graph TEXT NOT NULL, target TEXT NOT NULL,
+            status TEXT NOT NULL, epoch BIGINT NOT NULL, user_id TEXT, seed TEXT NOT NULL,
+            input TEXT NOT NULL, parent TEXT, parent_address TEXT, created_at BIGINT NOT NULL,
+            updated_at BIGINT NOT NULL, elapsed DOUBLE PRECISION NOT NULL, error TEXT,
+            last_seq BIGINT NOT NULL, steps BIGINT NOT NULL, tokens BIGINT NOT NULL,
+            cost DOUBLE PRECISION)""",
+        "CREATE TABLE lift_starts (run BIGINT PRIMARY KEY, body TEXT NOT NULL)",
+        """CREATE TABLE lift_facts (
+            run BIGINT NOT NULL, seq BIGINT NOT NULL, kind TEXT NOT NULL, address TEXT NOT NULL,
+            node TEXT NOT NULL, attempt BIGINT NOT NULL, started_at BIGINT NOT NULL,
+            elapsed DOUBLE PRECISION NOT NULL, tokens BIGINT NOT NULL, cost DOUBLE PRECISION,
+            input TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL,
+            PRIMARY KEY (run, address, kind))""",
+        "CREATE INDEX lift_runs_created ON lift_runs (created_at)",
+        "CREATE INDEX lift_runs_status ON lift_runs (status, created_at)",
+    ),
+    (
+        "CREATE INDEX lift_runs_graph ON lift_runs (graph, created_at)",
+        "CREATE INDEX lift_runs_user ON lift_runs (user_id, created_at)",
+        "CREATE INDEX lift_runs_elapsed ON lift_runs (elapsed)",
+        "CREATE INDEX lift_facts_node ON lift_facts (node, run) WHERE kind = 'step'",
+    ),
+)
+NEWEST: Final = len(MIGRATIONS)
+
+
+def read_version(db: Connection) -> int:
+    """Which version the tables are of, where there are any.
+
+    Raises:
+        StoreError: A newer one than this code knows.
+    """
+    [(version,)] = db.execute("SELECT version FROM lift_schema") or [(0,)]
+    if version > NEWEST:
+        raise StoreError(
+            store=db.store,
+            reason=f"it was written by a newer lift_sys (schema {version}; this one knows "
+            f"{NEWEST}). Upgrade lift_sys, or name another store. It was not touched.",
+        )
+    return int(version)
+
+
+def migrate(db: Connection, version: int, *, number: str) -> None:
+    """Bring the tables from a version, 0 for none, to the newest; in the caller's transaction."""
+    for statements in MIGRATIONS[version:]:
+        for statement in statements:
+            db.execute(statement.replace("{id}", number))
+    db.execute("UPDATE lift_schema SET version = ?", (NEWEST,))

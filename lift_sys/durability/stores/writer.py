@@ -1,0 +1,178 @@
+"""The one thread of a store: it takes what waits, does it in one transaction, and tells everybody.
+
+While it writes, more comes to wait, so the busier a run is the more its commits share. It is a
+daemon, as a store that nobody closed must not keep the interpreter alive; whoever was told that a
+commit is kept was told after the disk had it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from enum import Enum
+from queue import Empty, SimpleQueue
+from typing import Any, Final, TypeAlias
+
+from lift_sys.durability.stores.database import Database, Row
+from lift_sys.durability.stores.transactions import Commit, Job, Transactions
+from lift_sys.errors import StoreError
+
+#: Seconds that a mark is held back; most steps are finished before.
+HOLD: Final = 0.05
+
+
+class Signal(Enum):
+    """What is said to the thread besides its jobs."""
+
+    WAKE = "look at what is held back"
+    CLOSE = "do what waits, then end"
+
+
+Entry: TypeAlias = Job | Commit | Signal
+
+
+@dataclass(slots=True, frozen=True)
+class Order:
+    """A job as event loops hand it to an executor; a loop may also call it, and wait here."""
+
+    writer: Writer
+    job: Job | Commit
+
+    def __call__(self) -> Any:
+        """Do it, and return its result."""
+        return self.writer.put(self.job).result()
+
+
+class Writer(Executor):
+    """Runs jobs in its thread, which starts with the first one.
+
+    It is an executor, so that event loops with a clock of their own know that somebody works.
+    """
+
+    def __init__(self, database: Database, *, hold: float = HOLD) -> None:
+        self._database, self._hold = database, hold
+        self._closed = False
+        self._of_parents: list[Transactions] = []
+        self._begin()
+
+    def submit(self, order: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Queue the job of an `Order`."""
+        return self.put(order.job)
+
+    def put(self, job: Job | Commit) -> Future[Any]:
+        """Queue a job.
+
+        Raises:
+            StoreError: The store is closed.
+        """
+        self._notice_fork()
+        with self._lock:
+            if self._closed:
+                reason = "it was closed before. Make another store for the same place."
+                raise StoreError(store=self._database.store, reason=reason)
+            if isinstance(job, Commit):
+                for row in job.rows:
+                    if row[0] == "step":
+                        self._held.pop((job.run, str(row[1])), None)
+            elif job.writes:  # the end of a run: its marks come before it
+                for key in [key for key in self._held if key[0] == job.run]:
+                    self._queue.put(self._held.pop(key)[1])
+            self._queue.put(job)
+            self._start()
+        return job.future
+
+    def hold(self, run: str, epoch: int, row: Row) -> None:
+        """Commit a mark soon, unless its step is committed before; nobody waits for it."""
+        self._notice_fork()
+        with self._lock:
+            if self._closed:
+                return
+            due = time.monotonic() + self._hold
+            self._held[run, str(row[1])] = (due, Commit(run, epoch, [row]))
+            if self._asleep:
+                self._queue.put(Signal.WAKE)
+            self._start()
+
+    def close(self) -> None:
+        """Do what waits, then end the thread; return when it has ended."""
+        self._notice_fork()
+        with self._lock:
+            self._closed = True
+            thread = self._thread
+            self._queue.put(Signal.CLOSE)
+        if thread is not None:
+            thread.join()
+
+    def abandon(self) -> None:
+        """Let the thread end, without waiting: nobody uses the store any more."""
+        # No lock: the garbage collector may call this anywhere, also where the lock is held.
+        self._closed = True
+        if self._pid == os.getpid():
+            self._queue.put(Signal.CLOSE)
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._queue: SimpleQueue[Entry] = SimpleQueue()
+        self._held: dict[tuple[str, str], tuple[float, Commit]] = {}
+        self._thread: threading.Thread | None = None
+        self._asleep = False
+        self._transactions = Transactions(self._database)
+
+    def _notice_fork(self) -> None:
+        """Begin anew in a forked process, which has no thread, and may not use the connection."""
+        if self._pid != os.getpid():
+            self._of_parents.append(self._transactions)  # nor close it
+            self._begin()
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="lift-sys-store", daemon=True)
+            self._thread.start()
+
+    def _serve(self) -> None:
+        closing = False
+        while not closing:
+            found = self._take()
+            closing = Signal.CLOSE in found
+            jobs = [entry for entry in found if not isinstance(entry, Signal)]
+            self._transactions.perform([*self._due(everything=closing), *jobs])
+        self._transactions.close()
+
+    def _take(self) -> list[Entry]:
+        """Wait for jobs, or until a mark is due."""
+        tired = False
+        while True:
+            with self._lock:
+                due = next((due for due, _ in self._held.values()), None)
+                # Only a thread that has long had nothing to do is woken by a mark: that would
+                # cost each step of a busy run more than its commit does.
+                self._asleep = tired and due is None
+            if due is not None:
+                patience: float | None = max(due - time.monotonic(), 0.0)
+            else:
+                patience = None if tired else self._hold
+            found = self._drain(patience)
+            if found or due is not None:
+                return found
+            tired = True
+
+    def _drain(self, patience: float | None) -> list[Entry]:
+        """All that is queued, once there is anything."""
+        found: list[Entry] = []
+        try:
+            found.append(self._queue.get(timeout=patience))
+            while True:
+                found.append(self._queue.get_nowait())
+        except Empty:
+            return found
+
+    def _due(self, *, everything: bool) -> list[Commit]:
+        """Marks whose time has come."""
+        with self._lock:
+            now = time.monotonic()
+            keys = [key for key, (due, _) in self._held.items() if everything or due <= now]
+            return [self._held.pop(key)[1] for key in keys]
