@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from lift_sys.durability.query import RunQuery as RunQuery
     from lift_sys.durability.store import Store as Store
     from lift_sys.durability.stores.memory import MemoryStore as MemoryStore
+    from lift_sys.durability.stores.postgres import PostgresStore as PostgresStore
     from lift_sys.durability.stores.sqlite import SqliteStore as SqliteStore
 
-__all__ = ["Fact", "MemoryStore", "RunQuery", "RunRecord", "SqliteStore", "Store"]
+__all__ = ["Fact", "MemoryStore", "PostgresStore", "RunQuery", "RunRecord", "SqliteStore", "Store"]
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -26,6 +27,7 @@ __getattr__, __dir__ = attach(
         "query": ["RunQuery"],
         "store": ["Store"],
         "stores.memory": ["MemoryStore"],
+        "stores.postgres": ["PostgresStore"],
         "stores.sqlite": ["SqliteStore"],
     },
 )

@@ -149,6 +149,12 @@ class Transactions:
         """An error for one of those who waited; each gets its own, as each adds its traceback."""
         if isinstance(error, StoreError):
             return StoreError(store=error.store, reason=error.reason)
+        if isinstance(error, UnicodeError | OverflowError):
+            # Never the value itself, which may be long, or not for everybody.
+            reason = (
+                f"a text or number of this can't be kept ({error.args[-1]}); nothing of it was."
+            )
+            return StoreError(store=self._database.store, reason=reason)
         return self._database.explain(error) or error
 
 
