@@ -26,6 +26,7 @@ class Structure:
     Attributes:
         start: Key of the start in `nodes`.
         nodes: By class (by function for `@node`): breadth first, in declared order.
+        local_names: What text in annotations could refer to where the graph was made.
         mistakes: What is wrong with the annotations, in the order of `nodes`.
     """
 
@@ -33,7 +34,7 @@ class Structure:
         self.start: Any = _key_of_start(start)
         self.nodes: dict[Any, NodeSpec] = {}
         self.mistakes: list[str] = []
-        self._local_names = local_names
+        self.local_names = local_names
         self._warned: set[type] = set()
         self._late: dict[Any, NodeSpec] = {}
         self._places: dict[Any, int] = {}
@@ -78,7 +79,7 @@ class Structure:
         return self.nodes.get(key) or self._late.get(key) or self._read_late(node, key)
 
     def _read_late(self, node: object, key: Any) -> NodeSpec:
-        spec, _ = read_spec(key, local_names=self._local_names, warned=self._warned)
+        spec, _ = read_spec(key, local_names=self.local_names, warned=self._warned)
         if spec.mistakes:
             raise GraphError(graph=node_name(node), mistakes=spec.mistakes)
         if len(self._late) >= _MOST_LATE:

@@ -1,0 +1,11 @@
+"""Typed JSON: what a journal holds of states, nodes and outputs, without pickles.
+
+Where an annotation says what a value is, it is plain JSON that a person can read; everything else
+says its own type. A value comes back equal by digest and types, or it is refused, with its path,
+before anything is written. Names in the JSON are looked up in the graph, never imported.
+"""
+
+from lift_sys.durability.codec.codec import Codec
+from lift_sys.durability.codec.names import Names
+
+__all__ = ["Codec", "Names"]

@@ -1,0 +1,184 @@
+"""From an annotation to its plan."""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import typing
+from collections import deque
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from lift_sys.durability.codec.containers import dict_plan, fixed_plan, list_plan, sequence_plan
+from lift_sys.durability.codec.hints import attribute_types, is_union, stripped
+from lift_sys.durability.codec.leaves import LEAF_TYPES, MEANT
+from lift_sys.durability.codec.models import ModelPlan
+from lift_sys.durability.codec.natives import flag_plan, float_plan, int_plan, text_plan
+from lift_sys.durability.codec.plan import (
+    Base,
+    Form,
+    Plan,
+    leaf_plan,
+    loose_plan,
+    optional_plan,
+)
+from lift_sys.durability.codec.records import RecordPlan, enum_plan
+from lift_sys.durability.codec.secret import is_secret_type, secret_of
+from lift_sys.durability.codec.walk import Decoding, Encoding, kind_text
+from lift_sys.durability.facts import Json
+from lift_sys.state.shapes import is_named_tuple
+
+_LISTS = (collections.abc.Sequence, collections.abc.MutableSequence, collections.abc.Collection)
+_DICTS = (collections.abc.Mapping, collections.abc.MutableMapping)
+_NATIVES: dict[Any, Callable[[Base], Plan]] = {
+    str: text_plan,
+    int: int_plan,
+    float: float_plan,
+    bool: lambda base: flag_plan(base, bool, "a bool"),
+    type(None): lambda base: flag_plan(base, type(None), "null"),
+}
+
+
+class Plans(Base):
+    """The plans of one codec; `of` makes each once.
+
+    Args:
+        anything: The plan for what no annotation describes.
+        scope: Local names that annotations written as text may use.
+    """
+
+    def __init__(self, anything: Plan, scope: Mapping[str, Any]) -> None:
+        self.any = anything
+        self.scope = scope
+        self._known: dict[Any, Plan] = {Any: anything, object: anything}
+
+    def of(self, annotation: Any) -> Plan:
+        """The plan of an annotation."""
+        annotation = stripped(annotation)
+        try:
+            known = self._known.get(annotation)
+        except TypeError:  # a Literal, or metadata, that can't be hashed
+            return self._make(annotation)
+        if known is None:
+            known = self._known[annotation] = self._make(annotation)
+        return known
+
+    def _make(self, annotation: Any) -> Plan:
+        if isinstance(annotation, type) and get_origin(annotation) is None:
+            return self._of_class(annotation)
+        arguments = get_args(annotation)
+        if is_union(annotation):
+            return self._of_union(arguments)
+        origin = get_origin(annotation)
+        if origin is typing.Literal:
+            return self._of_literal(arguments)
+        if is_secret_type(origin):
+            return secret_plan(self, origin, annotation)
+        plan = self._of_generic(origin, arguments)
+        if plan is not None:
+            return plan
+        if isinstance(origin, type):
+            return self._of_class(origin)
+        return self.any
+
+    def _of_class(self, cls: type) -> Plan:
+        if cls in _NATIVES:
+            return _NATIVES[cls](self)
+        cls = MEANT.get(cls, cls)
+        if cls in LEAF_TYPES:
+            return leaf_plan(self, cls, LEAF_TYPES[cls])
+        if is_secret_type(cls):
+            return secret_plan(self, cls, cls)
+        if (plan := self._of_generic(cls, ())) is not None:
+            return plan
+        if issubclass(cls, Enum):
+            return enum_plan(self, cls)
+        if issubclass(cls, BaseModel):
+            model = self._known[cls] = ModelPlan(self, cls)
+            model.fill(self.of)
+            return model
+        if is_named_tuple(cls):
+            hints = attribute_types(cls, self.scope)
+            items = [self.of(hints.get(name, Any)) for name in cls._fields]  # type: ignore[attr-defined]
+            return fixed_plan(self, cls, items, f"a list for a {kind_text(cls)}")
+        if dataclasses.is_dataclass(cls):
+            return self.of_record(cls)
+        return self.any if cls.__module__ == "typing" else self._of_others(cls)
+
+    def of_record(self, cls: type) -> Plan:
+        """The plan for objects of a class that has attributes and nothing else."""
+        known = self._known.get(cls)
+        if not isinstance(known, RecordPlan):
+            known = self._known[cls] = RecordPlan(self, cls)
+            known.fill(self.of, self.scope)
+        return known
+
+    def _of_others(self, cls: type) -> Plan:
+        if getattr(cls, "_is_protocol", False) or hasattr(cls, "__total__"):
+            return self.any
+        return loose_plan(self, f"a {kind_text(cls)}", lambda value: isinstance(value, cls))
+
+    def _of_generic(self, origin: Any, arguments: tuple[Any, ...]) -> Plan | None:
+        first, second = (*arguments, Any, Any)[:2]
+        if origin is list:
+            return list_plan(self, self.of(first))
+        if origin in _LISTS:
+            return list_plan(self, self.of(first), lambda value: isinstance(value, origin))
+        if origin is dict:
+            return dict_plan(self, self.of(first), self.of(second))
+        if origin in _DICTS:
+            return dict_plan(
+                self, self.of(first), self.of(second), lambda value: isinstance(value, origin)
+            )
+        if origin in (set, frozenset, deque):
+            return sequence_plan(self, origin, self.of(first))
+        if origin is tuple:
+            if not arguments or arguments[1:] == (Ellipsis,):
+                return sequence_plan(self, tuple, self.of(first))
+            items = [self.of(each) for each in arguments if each != ()]
+            return fixed_plan(self, tuple, items, "a list for a tuple")
+        return None
+
+    def _of_union(self, choices: tuple[Any, ...]) -> Plan:
+        plans = [self.of(each) for each in choices if each is not type(None)]
+        if self.any in plans:
+            return self.any
+        if len(plans) == 1:
+            return optional_plan(plans[0])
+        if type(None) in choices:
+            plans.append(self.of(type(None)))
+        expected = " or ".join(plan.expected for plan in plans)
+        return loose_plan(self, expected, lambda value: any(plan.fits(value) for plan in plans))
+
+    def _of_literal(self, choices: tuple[Any, ...]) -> Plan:
+        pairs = {(type(choice), choice) for choice in choices}
+
+        def fits(value: Any) -> bool:
+            try:
+                return (type(value), value) in pairs
+            except TypeError:
+                return False
+
+        plan = loose_plan(self, f"one of {', '.join(map(repr, choices))}", fits)
+        plan.is_text = {*map(type, choices)} == {str}
+        return plan
+
+
+def secret_plan(base: Base, cls: type, annotation: Any) -> Plan:
+    """For secrets of one class: nothing of them is written."""
+    plan = Plan(f"a {kind_text(cls)}", lambda value: isinstance(value, cls))
+
+    def encode(value: Any, walk: Encoding) -> Json:
+        return {"$": "secret"} if type(value) is cls else base.write_other(value, plan, walk)
+
+    def decode(data: Form, walk: Decoding) -> Any:
+        if data != {"$": "secret"}:
+            return base.read_other(data, plan, walk)
+        given = walk.secret()
+        return None if given is None else secret_of(annotation, given)
+
+    plan.encode, plan.decode = encode, decode
+    return plan

@@ -1,0 +1,124 @@
+"""A plan says how the values of one annotation are written and read; it is made once for each.
+
+Two forms stand side by side. Where the annotation says what a value is, it is *plain*: never an
+object with a key `$`. Everything else is *tagged*: an object whose key `$` says the type. Plain JSON
+that does not fit its annotation is refused when it is read, so a value that does not fit, such as an
+unvalidated default, is tagged with `any` when it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from lift_sys.durability.codec.leaves import Leaf
+from lift_sys.durability.codec.walk import Decoding, Encoding, Refused, wrong
+from lift_sys.durability.facts import Json
+
+Encode: TypeAlias = Callable[[Any, Encoding], Json]
+Decode: TypeAlias = Callable[[Any, Decoding], Any]
+Form: TypeAlias = Any
+
+
+class Plan:
+    """How values of one annotation are written and read; filled in by whoever makes it.
+
+    Attributes:
+        encode: Writes any value at all, plain if it is exactly of the annotation.
+        decode: Reads what `encode` wrote, and nothing else that does not fit.
+        expected: What a message says of the annotation.
+        fits: Whether the annotation admits a value, as far as its type shows.
+        are_plain: Whether JSON shows all of many values as they are; None if that can't be.
+        is_text: Whether it admits texts, so that a dict of such keys can be an object.
+    """
+
+    __slots__ = ("are_plain", "decode", "encode", "expected", "fits", "is_text")
+
+    encode: Encode
+    decode: Decode
+
+    def __init__(self, expected: str, fits: Callable[[Any], bool]) -> None:
+        self.expected = expected
+        self.fits = fits
+        self.are_plain: Callable[[Sequence[Any]], bool] | None = None
+        self.is_text = False
+
+
+def is_tagged(data: Form) -> bool:
+    """Whether JSON says its own type."""
+    return type(data) is dict and "$" in data
+
+
+class Base:
+    """What all plans rest on: `any` writes and reads values that no annotation describes."""
+
+    any: Plan
+
+    def write_other(self, value: Any, plan: Plan, walk: Encoding) -> Json:
+        """Write a value that is not exactly of the plan's annotation."""
+        form = self.any.encode(value, walk)
+        if plan.fits(value):
+            return form if is_tagged(form) else {"$": "any", "v": form}
+        return {"$": "any", "v": form}
+
+    def read_other(self, data: Form, plan: Plan, walk: Decoding) -> Any:
+        """Read data that is not in the plan's plain form."""
+        if not is_tagged(data):
+            wrong(data, plan.expected)
+        value = self.any.decode(data, walk)
+        if data["$"] != "any" and not plan.fits(value):
+            wrong(data, plan.expected)
+        return value
+
+
+def loose_plan(base: Base, expected: str, fits: Callable[[Any], bool]) -> Plan:
+    """For annotations that admit several types: written as without an annotation, and checked."""
+    plan = Plan(expected, fits)
+
+    def encode(value: Any, walk: Encoding) -> Json:
+        form = base.any.encode(value, walk)
+        return form if fits(value) else {"$": "any", "v": form}
+
+    def decode(data: Form, walk: Decoding) -> Any:
+        value = base.any.decode(data, walk)
+        if not fits(value) and not (is_tagged(data) and data["$"] == "any"):
+            wrong(data, expected)
+        return value
+
+    plan.encode, plan.decode = encode, decode
+    return plan
+
+
+def optional_plan(inner: Plan) -> Plan:
+    """For `T | None`: no plain form of a T is null."""
+    plan = Plan(f"{inner.expected} or null", lambda value: value is None or inner.fits(value))
+    plan.encode = lambda value, walk: None if value is None else inner.encode(value, walk)
+    plan.decode = lambda data, walk: None if data is None else inner.decode(data, walk)
+    return plan
+
+
+def leaf_plan(base: Base, kind: Any, leaf: Leaf) -> Plan:
+    """For a class of leaves."""
+    expected = leaf.tag
+    form: Any = leaf.form
+    plan = Plan(expected, lambda value: isinstance(value, kind))
+    write, read = leaf.write, leaf.read
+
+    def encode(value: Any, walk: Encoding) -> Json:
+        if type(value) is not kind:
+            return base.write_other(value, plan, walk)
+        try:
+            return write(value)
+        except ValueError as error:
+            raise Refused(value, str(error)) from None
+
+    def decode(data: Form, walk: Decoding) -> Any:
+        if type(data) is not form:
+            return base.read_other(data, plan, walk)
+        try:
+            return read(data)
+        except Exception:  # Decimal, ip_address and the others each have an error of their own
+            wrong(data, f"a {expected}")
+
+    plan.encode, plan.decode = encode, decode
+    return plan
