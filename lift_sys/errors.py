@@ -726,7 +726,7 @@ class AttributionError(LiftError):
 
 
 class DivergenceError(LiftError, AssertionError):
-    """Runs that were to be equal differ; the text is the report.
+    """Runs that were to be equal differ, or all failed; the text is the report.
 
     Attributes:
         report: The `DeterminismReport`.
@@ -735,7 +735,9 @@ class DivergenceError(LiftError, AssertionError):
     def __init__(self, *, report: Any) -> None:
         self.report = report
         name = getattr(report, "target", "The target")
-        super().__init__(f"{name} is not deterministic\n{report}")
+        fails_alike = getattr(report, "fails_alike", False)
+        said = f"Every run of {name} failed" if fails_alike else f"{name} is not deterministic"
+        super().__init__(f"{said}\n{report}")
 
 
 # --- determinism: logs of runs --------------------------------------------------------------------

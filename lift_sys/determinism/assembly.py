@@ -54,7 +54,7 @@ async def assemble(
         target=target.name,
         kind=target.kind,
         deterministic=not diverged,
-        accepted=stopping.accepts(runs, diverged),
+        accepted=stopping.accepts(runs, diverged) and sample.modal.error is None,
         decision=stopping.decision(runs, diverged, asked=asked),
         evidence=repeated(runs, diverged, stopped=sample.stopped),
         framework=judge_framework(sample, found, played),
@@ -116,8 +116,6 @@ def _notes(
             f"{model.cached_calls} of {model.calls} model calls were answered by a cache or a "
             f"cassette: that they agree says nothing about the model"
         )
-    if len(modal.runs) == len(sample.runs) and modal.snapshot.root.values["error"] is not None:
-        notes.append(f"every run failed, and in the same way: {sample.modal.error}")
     if len(sample.outcomes) == 1 and len(sample.traces) > 1 and found.first is not None:
         notes.append(
             f"steps differ at {found.first.label}, but the final states are the same: what differs "

@@ -82,7 +82,8 @@ async def check_determinism(
             are.
 
     Returns:
-        The report. A failure of the target is an outcome like any other, not an exception.
+        The report. A failure of the target is an outcome like any other, not an exception; but a
+        target that always fails is not `accepted`.
 
     Raises:
         UsageError: An argument can't be used.
@@ -148,7 +149,8 @@ async def assert_deterministic(
         The report, so that a test can go on with its modal state.
 
     Raises:
-        DivergenceError: Runs differ. It is an `AssertionError`; its text is the report.
+        DivergenceError: Runs differ, or all of them failed. It is an `AssertionError`; its text is
+            the report.
     """
     report = await check_determinism(target, state, runs, **options)
     if not report.accepted:

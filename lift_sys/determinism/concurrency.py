@@ -29,12 +29,12 @@ class ValidationResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every case gave one result in all of its runs."""
+        """Whether every case gave one result in all of its runs, and no failure."""
         return not self.failures
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """Names of the cases whose runs differ."""
+        """Names of the cases whose runs differ, or all fail."""
         return tuple(name for name, report in self.reports.items() if not report.accepted)
 
     @property
@@ -49,9 +49,11 @@ class ValidationResult:
         if self.passed:
             runs = sum(len(report.runs) for report in self.reports.values())
             return f"all {cases} cases agree, in {runs} runs"
-        lines = [
-            f"{len(self.failures)} of {cases} cases differ, {self.agreement:.1%} of runs agree"
-        ]
+        failed = sum(report.always_fails for report in self.reports.values())
+        differ = len(self.failures) - failed
+        counts = [(differ, "differ"), (failed, "failed in every run")]
+        said = " and ".join(f"{count} of {cases} cases {what}" for count, what in counts if count)
+        lines = [f"{said}, {self.agreement:.1%} of runs agree"]
         lines += [f"\n{name}: {self.reports[name]}" for name in self.failures]
         return "\n".join(lines)
 

@@ -97,7 +97,8 @@ class DeterminismReport:
     Attributes:
         target, kind: What was checked, and what it is: "graph", "node", "nodes", "function", ...
         deterministic: Whether all runs agreed, and no explored schedule differed.
-        accepted: Whether the check passed; with `stop=Sprt(...)` also where some runs diverged.
+        accepted: Whether the check passed; with `stop=Sprt(...)` also where some runs diverged. It
+            does not if every run failed, however much alike: then nothing was checked.
         decision: Why the repeats ended where they did, in words.
         evidence: What the verdict of the repeats rests on: grade, count, bound, assumptions.
         framework: Whether equal results of nodes gave equal final states, and how that is known.
@@ -208,8 +209,23 @@ class DeterminismReport:
         tolerated = ", but within the tolerated share" if self.accepted else ""
         return f"not deterministic{tolerated}"
 
+    @property
+    def always_fails(self) -> bool:
+        """Whether no run succeeded, be it that all failed alike or not."""
+        return all(each.error is not None for each in self.outcomes)
+
+    @property
+    def fails_alike(self) -> bool:
+        """Whether every run failed, and in the same way: deterministic, and no good to anybody."""
+        return self.deterministic and self.always_fails
+
+    @property
+    def headline(self) -> str:
+        """What a reader has to know first: the verdict, unless every run failed in the same way."""
+        return "every run failed" if self.fails_alike else self.verdict
+
     def __repr__(self) -> str:
-        return f"DeterminismReport({self.target!r}, {self.verdict}, {self.evidence})"
+        return f"DeterminismReport({self.target!r}, {self.headline}, {self.evidence})"
 
     def __str__(self) -> str:
         return self.to_text()

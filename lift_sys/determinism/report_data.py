@@ -16,6 +16,8 @@ def report_data(report: DeterminismReport) -> dict[str, Any]:
         "target": report.target,
         "kind": report.kind,
         "verdict": report.verdict,
+        "headline": report.headline,
+        "always_fails": report.always_fails,
         "deterministic": report.deterministic,
         "accepted": report.accepted,
         "framework_deterministic": report.framework_deterministic,

@@ -15,6 +15,7 @@ from lift_sys.execution.log import counted
 
 _MOST_DIFFERENCES = 3
 _MOST_FIELDS = 4
+_MOST_FAILURES = 3
 _MOST_NOTES = 3
 _LABEL = 13
 
@@ -32,7 +33,8 @@ def report_text(report: DeterminismReport, *, width: int = 100) -> str:
 
 def _rows(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
     """Label, text, and how many lines it may take."""
-    yield report.verdict.upper(), f"{report.kind} {report.target}, {_outcomes(report)}", 2
+    yield report.headline.upper(), f"{report.kind} {report.target}, {_outcomes(report)}", 2
+    yield from _failures(report)
     yield "evidence", f"{report.evidence}: {report.evidence.text}; {report.decision}", 2
     if report.exploration is not None:
         yield from _explored(report)
@@ -54,7 +56,21 @@ def _outcomes(report: DeterminismReport) -> str:
     if len(report.outcomes) == 1:
         return f"one outcome in {counted(runs, 'run')}"
     modal = len(report.outcomes[0].runs)
-    return f"{len(report.outcomes)} outcomes in {counted(runs, 'run')}, the usual one in {modal}"
+    failed = "; every run failed" if report.always_fails else ""
+    kinds = f"{len(report.outcomes)} outcomes in {counted(runs, 'run')}"
+    return f"{kinds}, the usual one in {modal}{failed}"
+
+
+def _failures(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
+    """How runs failed: once for each way, with how many did."""
+    failures = [(len(each.runs), each.error) for each in report.outcomes if each.error is not None]
+    label = "failure" if len(failures) == 1 else "failures"
+    for runs, error in failures[:_MOST_FAILURES]:
+        of = "" if len(report.outcomes) == 1 else f"{runs} of {len(report.runs)}: "
+        yield label, f"{of}{error}", 3
+        label = ""
+    if len(failures) > _MOST_FAILURES:
+        yield "", f"and {len(failures) - _MOST_FAILURES} other failures", 1
 
 
 def _answer(verdict: bool | None, word: str) -> str:
@@ -67,7 +83,8 @@ def _explored(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
     found = report.exploration
     example = found.counterexample
     if example is None:
-        yield "schedules", f"{found.evidence}, {found.verdict}: {found.evidence.text}", 3
+        verdict = "every run failed" if found.always_fails else found.verdict
+        yield "schedules", f"{verdict}, {found.evidence}: {found.evidence.text}", 3
         return
     orders = "; ".join(map(str, example.constraints)) or "the plain order"
     schedules = counted(found.schedules, "schedule")

@@ -57,9 +57,9 @@ class MarkedTest:
         once.__name__ = self.item.name
         options = {"seed": self.seed, "stop": "first_divergence", **options}
         report = asyncio.run(check_determinism(once, None, runs, **options))
+        if report.fails_alike:
+            raise raised[0]
         if report.accepted:
-            if report.modal_error is not None:
-                raise raised[0]
             return str(report.evidence)
         again = f'pytest "{self.item.nodeid}" --ls-seed={self.seed}'
         text = (

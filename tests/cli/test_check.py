@@ -56,6 +56,10 @@ def of_data(data):
 async def of_nothing():
     return 5
 
+class Broken(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> End:
+        raise ConnectionError("no route")
+
 async def slow(note: Note):
     await asyncio.sleep(600)
 
@@ -87,6 +91,16 @@ def test_a_graph_that_differs_is_exit_1_and_names_node_and_field(lift, flow):
     assert "0.0:Left" in done.stdout
     assert "$.score" in done.stdout
     assert "lift check flow_to_check.py:noisy --set topic=tea --runs" in done.stdout
+
+
+@pytest.mark.parametrize("explore", [[], ["--explore", "10"]])
+def test_runs_that_all_fail_are_exit_1_with_the_error(lift, flow, explore: list[str]):
+    done = lift("check", "flow_to_check.py:Broken", "--set", "topic=t", "--runs", "4", *explore)
+
+    assert done.exit_code == 1
+    assert "EVERY RUN FAILED  graph Broken, one outcome in 4 runs" in done.stdout
+    assert "ConnectionError at 0:Broken: no route" in done.stdout
+    assert ("every run failed, PROVEN" in " ".join(done.stdout.split())) is bool(explore)
 
 
 def test_views_are_taken_from_the_command_line(lift, flow):

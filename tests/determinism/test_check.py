@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from lift_sys import BaseNode, End, Fork, Graph, MergeStrategy, RunContext
 from lift_sys.core.usage import Usage
 from lift_sys.determinism.check import assert_deterministic, check_determinism
+from lift_sys.determinism.statistics import Sprt
 from lift_sys.errors import DivergenceError
 
 RUNS = 6
@@ -197,17 +198,59 @@ def test_a_failure_that_comes_and_goes_is_found_at_its_step():
     assert report.outcomes[1].error.address == "1:Shaky"
 
 
-def test_a_target_that_always_fails_alike_is_deterministic_and_says_so():
-    """Nothing differs between equal failures, but a reader has to know."""
+async def fail(state: Table) -> None:
+    raise ValueError("always")
 
-    async def fail(state: Table) -> None:
-        raise ValueError("always")
 
+def test_a_target_that_always_fails_alike_does_not_pass():
+    """The verdict is about sameness; the head line says what is worse, with the error."""
     report = check(fail, Table())
 
     assert report.deterministic
+    assert not report.accepted
     assert report.modal_error.type == "ValueError"
-    assert any("every run failed" in note for note in report.notes)
+    assert str(report).startswith("EVERY RUN FAILED  function fail, one outcome in")
+    assert "failure      ValueError: always" in str(report)
+    assert (report.to_dict()["headline"], report.to_dict()["always_fails"]) == (
+        report.headline,
+        True,
+    )
+    with pytest.raises(DivergenceError, match="Every run of fail failed\n"):
+        asyncio.run(assert_deterministic(fail, Table(), RUNS))
+
+
+def test_the_failures_of_a_tolerated_share_are_named_and_most_may_not_fail():
+    """One run of 20 may differ; that the other 19 fail is not what was tolerated."""
+    numbers = itertools.count()
+
+    async def rarely(state: Table) -> None:
+        if next(numbers) % 40 == 5:
+            raise ValueError("rarely")
+
+    async def mostly(state: Table) -> None:
+        if next(numbers) % 40 != 5:
+            raise ValueError("mostly")
+
+    assert check(rarely, Table(), 30, stop=Sprt(h0=0.1, h1=0.5)).accepted
+    assert not check(mostly, Table(), 30, stop=Sprt(h0=0.1, h1=0.5)).accepted
+
+
+def test_the_ways_in_which_runs_fail_are_told_one_by_one():
+    """Type, message, and how many runs it were; of a graph also the step."""
+    numbers = itertools.count()
+
+    async def fail_twice(state: Table) -> None:
+        raise (ValueError("even") if next(numbers) % 3 else KeyError("odd"))
+
+    report = check(fail_twice, Table(), 6)
+
+    assert report.always_fails
+    assert not report.fails_alike
+    text = str(report)
+    assert text.startswith("NOT DETERMINISTIC")
+    assert "every run failed" in text
+    assert "failures     4 of 6: ValueError: even" in text
+    assert "2 of 6: KeyError: 'odd'" in text
 
 
 # --- nodes and functions ------------------------------------------------------------------------

@@ -261,6 +261,29 @@ def test_junit_fails_the_outcome_and_the_step_where_it_began(report):
     assert facts["reproduce"] == report.reproduce
 
 
+@pytest.mark.parametrize("alike", [True, False])
+def test_runs_that_all_fail_are_red_and_show_their_errors(alike: bool):
+    """In the page with type, text and place; in JUnit as a failure that says so."""
+
+    class Broken(BaseNode[Review]):
+        async def run(self, ctx: RunContext[Review]) -> End:
+            raise ValueError("no key" if alike else f"no {random.random()}")
+
+    report = asyncio.run(check_determinism(Graph(Broken), Review(), runs=4))
+
+    page = html(report)
+    headline = "every run failed" if alike else "not deterministic"
+    assert f"✗ {headline}</span>" in page
+    assert "✓ same in all repeats" not in page
+    assert "4 runs failed, in 1 way" in page if alike else "4 runs failed, in 4 ways" in page
+    assert "ValueError at 0:Broken: no " in page
+    suite = ElementTree.fromstring(junit(report))[0]
+    failure = suite.find("testcase[@name='outcome']/failure")
+    assert failure is not None
+    assert failure.get("message", "").startswith(headline)
+    assert failure.get("type") == ("EveryRunFailed" if alike else "Divergence")
+
+
 def test_junit_of_a_check_that_passed_has_no_failure():
     suite = ElementTree.fromstring(junit(check(steady, {})).encode()).find("testsuite")
 

@@ -252,3 +252,17 @@ async def test_validation_passes_and_counts():
 async def test_validation_without_cases_is_refused():
     with pytest.raises(UsageError, match="no test cases"):
         await validate_concurrency(giving([1]), [])
+
+
+async def test_a_case_that_always_fails_is_no_agreement():
+    """A validation says how many cases failed, beside those that differ."""
+
+    async def fail(state: Table) -> None:
+        if state.start:
+            raise ValueError("broken")
+
+    result = await validate_concurrency(fail, {"good": Table(), "bad": Table(start=1)}, 4)
+
+    assert not result.passed
+    assert result.failures == ("bad",)
+    assert "1 of 2 cases failed in every run" in str(result)

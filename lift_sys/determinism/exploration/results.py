@@ -121,11 +121,15 @@ class Exploration:
         """Whether all schedules that were run gave one outcome, and it was one that ends."""
         return self.verdict == "same"
 
+    @property
+    def always_fails(self) -> bool:
+        """Whether the program raised under every schedule."""
+        return all(each.outcome.kind == "error" for each in self.outcomes)
+
     def __str__(self) -> str:
+        verdict = "every run failed" if self.always_fails else self.verdict
         plural = "" if self.schedules == 1 else "s"
-        head = (
-            f"{self.target}: {self.verdict}, {self.evidence} in {self.schedules} schedule{plural}"
-        )
+        head = f"{self.target}: {verdict}, {self.evidence} in {self.schedules} schedule{plural}"
         lines = [head, self.evidence.text, f"plain run: {self.outcomes[0].outcome}"]
         if self.counterexample is not None:
             lines += str(self.counterexample).splitlines()

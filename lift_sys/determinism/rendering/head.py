@@ -10,10 +10,12 @@ from lift_sys.determinism.report import DeterminismReport
 from lift_sys.determinism.report_text import around_difference
 from lift_sys.execution.log import counted
 
+_MOST_FAILURES = 5
+
 
 def header(report: DeterminismReport) -> Markup:
     """Verdict and grade, four answers, and where the difference begins."""
-    tone = "ok" if report.deterministic else "warn" if report.accepted else "bad"
+    tone = "bad" if not report.accepted else "ok" if report.deterministic else "warn"
     sign = {"ok": "✓", "warn": "!", "bad": "✗"}[tone]
     return tag(
         "header",
@@ -21,12 +23,13 @@ def header(report: DeterminismReport) -> Markup:
         tag("h1", report.target),
         tag(
             "div",
-            tag("span", f"{sign} {report.verdict}", class_=f"badge {tone}"),
+            tag("span", f"{sign} {report.headline}", class_=f"badge {tone}"),
             tag("span", f"evidence: {report.grade}", class_="badge plain"),
             tag("span", counted(len(report.runs), "run"), class_="badge plain"),
             class_="badges",
         ),
         tag("p", _summary(report)),
+        _failures(report),
         _first_divergence(report),
         _otherwise(report),
         _causes(report),
@@ -59,8 +62,8 @@ def _tiles(report: DeterminismReport) -> list[Markup | None]:
     return [
         _tile(
             "Result",
-            outcomes == 1,
-            ("same in all repeats", "differs"),
+            outcomes == 1 and not report.always_fails,
+            ("same in all repeats", "differs" if outcomes > 1 else "every run failed"),
             kinds if outcomes > 1 else "one outcome",
         ),
         _tile(
@@ -81,6 +84,23 @@ def _tiles(report: DeterminismReport) -> list[Markup | None]:
     ]
 
 
+def _failures(report: DeterminismReport) -> Markup | None:
+    """How runs failed: once for each way, with how many did."""
+    failed = [each for each in report.outcomes if each.error is not None]
+    if not failed:
+        return None
+    runs = sum(len(each.runs) for each in failed)
+    ways = counted(len(failed), "way")
+    title = f"✗ {runs} of {counted(len(report.runs), 'run')} failed, in {ways}"
+    lines = [
+        [tag("p", counted(len(each.runs), "run"), class_="path"), tag("pre", str(each.error))]
+        for each in failed[:_MOST_FAILURES]
+    ]
+    left = len(failed) - _MOST_FAILURES
+    more = tag("p", f"and {left} other failures", class_="muted") if left > 0 else None
+    return tag("div", tag("h3", title), lines, more, class_="callout")
+
+
 def _causes(report: DeterminismReport) -> Markup | None:
     """Where the difference comes from, if it was asked for and found."""
     guilty: Any = () if report.attribution is None else report.attribution.guilty
@@ -95,6 +115,8 @@ def _schedules(report: DeterminismReport) -> Markup | None:
     if found is None:
         return None
     said = f"{counted(found.schedules, 'schedule')} run, {counted(len(found.outcomes), 'outcome')}"
+    if found.always_fails:
+        return _tile("Schedules", False, ("", "every run failed"), said)
     words = ("same in all of them", found.verdict)
     return _tile("Schedules", found.is_deterministic, words, said)
 

@@ -47,6 +47,7 @@ def junit(report: DeterminismReport) -> str:
 def _facts(report: DeterminismReport) -> list[tuple[str, object]]:
     return [
         ("verdict", report.verdict),
+        ("always_fails", report.always_fails),
         ("grade", report.grade),
         ("evidence", report.evidence.text),
         ("runs", len(report.runs)),
@@ -62,7 +63,8 @@ def _facts(report: DeterminismReport) -> list[tuple[str, object]]:
 def _outcome(suite: ET.Element, report: DeterminismReport) -> None:
     case = _case(suite, report, "outcome", time=report.elapsed)
     if not report.accepted:
-        _say(case, report, f"{report.verdict}: {report.evidence.text}", str(report))
+        said = report.modal_error if report.fails_alike else report.evidence.text
+        _say(case, report, f"{report.headline}: {said}", str(report))
     else:
         ET.SubElement(case, "system-out").text = _xml(str(report))
 
@@ -100,7 +102,8 @@ def _say(case: ET.Element, report: DeterminismReport, message: str, text: str) -
     if report.accepted:
         ET.SubElement(case, "system-out").text = _xml(f"{message}\n{text}")
         return
-    failure = ET.SubElement(case, "failure", message=_xml(message), type="Divergence")
+    kind = "EveryRunFailed" if report.fails_alike else "Divergence"
+    failure = ET.SubElement(case, "failure", message=_xml(message), type=kind)
     failure.text = _xml(text)
 
 

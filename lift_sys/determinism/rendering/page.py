@@ -34,7 +34,7 @@ def html(report: DeterminismReport) -> str:
             tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
             tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
             tag("meta", name="referrer", content="no-referrer"),
-            tag("title", f"{report.target}: {report.verdict}"),
+            tag("title", f"{report.target}: {report.headline}"),
             # The style is ours, and the only text that is not escaped.
             Markup(f"<style>{STYLE}</style>"),
         ),
