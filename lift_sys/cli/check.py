@@ -10,14 +10,17 @@ import contextlib
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
+from click.core import ParameterSource
 
 from lift_sys.cli.app import EXIT_FAILED
+from lift_sys.cli.check_command import Given, command_of
 from lift_sys.cli.check_input import Subject, load_subject, parse_tolerance
 from lift_sys.cli.check_progress import Counter
-from lift_sys.cli.interrupt import InterruptedRunError, Interruptible
+from lift_sys.cli.check_replay import Replayed, replay_one
+from lift_sys.cli.check_running import no_answer_is_exit_2, run_interruptible
 from lift_sys.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,8 +64,10 @@ if TYPE_CHECKING:
     metavar="BUDGET",
     help="Explore so many schedules, too.",
 )
+@click.option("--schedule", metavar="ls1:...", help="Only replay one schedule that was found.")
 @click.option("--attribute", is_flag=True, help="Look for what differences come from, too.")
 @click.option("--cassette", metavar="FILE", help="Take models' answers from recorded ones.")
+@click.option("--deps", metavar="MODULE:NAME", help="For ctx.deps; a function is called per run.")
 @click.option("--html", type=click.Path(dir_okay=False), help="Write the report as a page, too.")
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write it as JUnit XML, too.")
 @click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")
@@ -80,8 +85,10 @@ def check(
     multiset: tuple[str, ...],
     seed: int,
     explore: int | None,
+    schedule: str | None,
     attribute: bool,
     cassette: str | None,
+    deps: str | None,
     html: str | None,
     junit: str | None,
     as_document: bool,
@@ -90,19 +97,24 @@ def check(
     """Run a graph or function again and again, and compare the results.
 
     MODULE is a dotted module or a .py file. GRAPH is a Graph in it, a node or node class, or a
-    function that returns a graph; FUNCTION is a function of the state, async or not. Exit codes: 0
-    all runs agree, 1 they differ, 2 wrong usage.
+    function that returns a graph; FUNCTION is a function of the state, async or not. Programs of
+    LangGraph, pydantic-graph, Pydantic AI and DSPy are taken as they are.
+
+    Exit codes: 0 all runs agree, 1 they differ or all fail, 2 it could not be checked.
     """
     results = sys.stdout
-    with contextlib.redirect_stdout(sys.stderr) if as_document else contextlib.nullcontext():
+    counter = Counter(runs, quiet=quiet)
+    claimed = contextlib.redirect_stdout(sys.stderr) if as_document else contextlib.nullcontext()
+    with claimed, no_answer_is_exit_2(ctx):
         for path in (html, junit):
             _refuse_unwritable(path)
-        subject = load_subject(target, source=source, settings=settings)
-        report = _run(
-            subject,
-            runs,
-            quiet=quiet,
-            options={
+        if schedule is not None:
+            _refuse_beside_schedule(ctx)
+        subject = load_subject(target, source=source, settings=settings, deps=deps)
+        if schedule is not None:
+            found = _replay(subject, schedule, counter, seed=seed, cassette=cassette)
+        else:
+            options = {
                 "ignore": ignore,
                 "tolerance": parse_tolerance(tolerance),
                 "multiset": multiset,
@@ -111,63 +123,80 @@ def check(
                 "explore": explore,
                 "attribute": attribute,
                 "cassette": cassette,
-            },
-        )
-    if report.exploration is None or report.exploration.counterexample is None:
-        report = replace(report, reproduce=_command(report, target, source, settings))
+            }
+            report = _run(subject, runs, counter, options)
+    if schedule is not None:
+        text = found.to_json() if as_document else found.to_text(width=_width())
+        _end(ctx, results, text, passes=found.passes)
+    given = Given(
+        target=target,
+        source=subject.as_json() if source == "-" else source,
+        settings=() if source == "-" else settings,
+        deps=deps,
+        cassette=cassette,
+        explore=explore,
+        attribute=attribute,
+    )
+    report = replace(report, reproduce=command_of(report, given))
     # Files first: a reader of stdout that goes away must not cost them.
     if html is not None:
         _write(html, report.to_html())
     if junit is not None:
         _write(junit, report.to_junit())
     text = report.to_json() if as_document else report.to_text(width=_width())
+    _end(ctx, results, text, passes=report.accepted)
+
+
+def _end(ctx: click.Context, results: TextIO, text: str, *, passes: bool) -> NoReturn:
     results.write(text + "\n")
     results.flush()
-    if not report.accepted:
-        ctx.exit(EXIT_FAILED)
+    ctx.exit(0 if passes else EXIT_FAILED)
 
 
-def _run(subject: Subject, runs: int, *, quiet: bool, options: dict[str, Any]) -> DeterminismReport:
+# Of a single run there is nothing to be compared, and no report.
+_OF_REPEATS = ("runs", "stop", "ignore", "tolerance", "multiset")
+_OF_REPORTS = ("explore", "attribute", "html", "junit")
+
+
+def _refuse_beside_schedule(ctx: click.Context) -> None:
+    given = [
+        f"--{name}"
+        for name in (*_OF_REPEATS, *_OF_REPORTS)
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise UsageError(
+            f"--schedule replays one run, so {' and '.join(given)} can't be had with it: leave "
+            f"one of them out."
+        )
+
+
+def _run(
+    subject: Subject, runs: int, counter: Counter, options: dict[str, Any]
+) -> DeterminismReport:
     from lift_sys.determinism.check import check_determinism
 
-    counter = Counter(runs, quiet=quiet)
-    runner = Interruptible(on_interrupt=counter.cancelled, on_forced_exit=counter.close)
-    try:
-        return runner.run(
-            lambda: check_determinism(
-                subject.target, subject.state, runs, on_repeat=counter, **options
-            )
-        )
-    except InterruptedRunError as interrupted:
-        raise click.exceptions.Exit(interrupted.exit_code) from None
-    finally:
-        counter.close()
+    return run_interruptible(
+        lambda: check_determinism(
+            subject.target,
+            subject.state,
+            runs,
+            deps=subject.deps,
+            on_repeat=counter,
+            on_stage=counter.stage,
+            **options,
+        ),
+        counter,
+    )
 
 
-def _command(
-    report: DeterminismReport, target: str, source: str | None, settings: tuple[str, ...]
-) -> str:
-    """The command that makes the check again, in as few runs as will do."""
-    import shlex
+def _replay(
+    subject: Subject, schedule: str, counter: Counter, *, seed: int, cassette: str | None
+) -> Replayed:
+    async def replayed() -> Replayed:
+        return replay_one(subject, schedule, seed=seed, cassette=cassette)
 
-    from lift_sys.determinism.reproduction import runs_needed
-
-    words = ["lift", "check", target]
-    if source is not None:
-        words += ["--state", source]
-    for setting in settings:
-        words += ["--set", setting]
-    words += ["--runs", str(runs_needed(report))]
-    if report.seed:
-        words += ["--seed", str(report.seed)]
-    views = report.views
-    for path in views.ignore:
-        words += ["--ignore", path]
-    for path, value in views.tolerance:
-        words += ["--tolerance", f"{value:g}" if path == "*" else f"{path}={value:g}"]
-    for path in views.multiset:
-        words += ["--multiset", path]
-    return shlex.join(words)
+    return run_interruptible(replayed, counter)
 
 
 def _refuse_unwritable(path: str | None) -> None:

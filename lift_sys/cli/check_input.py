@@ -6,6 +6,7 @@ import inspect
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from lift_sys.cli import loading
@@ -16,19 +17,29 @@ from lift_sys.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is checked: a target of `check_determinism`, and the state that it gets."""
+    """What is checked: a target of `check_determinism`, the state that it gets, and `ctx.deps`."""
 
     target: Any
     state: Any
+    deps: Any = None
+
+    def as_json(self) -> str:
+        """The state as `--state` takes it."""
+        from lift_sys.observe.events_json import as_json, plain
+
+        return as_json(plain(self.state))
 
 
-def load_subject(spec: str, *, source: str | None, settings: Sequence[str]) -> Subject:
+def load_subject(
+    spec: str, *, source: str | None, settings: Sequence[str], deps: str | None = None
+) -> Subject:
     """Import what `spec` names, and build its state.
 
     Args:
         spec: `MODULE:NAME`, see `load_graph`; NAME may also be a function of the state.
         source: As `--state` has it.
         settings: As `--set` has them.
+        deps: `MODULE:NAME` of the services, or of what makes them.
 
     Raises:
         UsageError: It can't be found, imported or checked, or the state does not fit.
@@ -37,13 +48,15 @@ def load_subject(spec: str, *, source: str | None, settings: Sequence[str]) -> S
     from lift_sys.determinism.adapters import foreign_target
 
     module_name, colon, path = spec.rpartition(":")
+    # Each is imported once: to import a file again would run it again.
+    modules: dict[str, ModuleType] = {}
+    services = None if deps is None else _named(deps, modules)
     if colon and module_name and path:
-        # Looked up once: to import a file again would run it again.
-        value = loading._attribute(loading.load_module(module_name), path, module_name)
+        value = _named(spec, modules)
         if is_target_function(value):
-            return Subject(value, _state_for(value, source, settings))
+            return Subject(value, _state_for(value, source, settings), services)
         if foreign_target(value) is not None:
-            return Subject(value, _plain_state(source, settings))
+            return Subject(value, _plain_state(source, settings), services)
         graph = loading.as_graph(value, spec=spec)
     else:
         graph = loading.load_graph(spec)
@@ -52,7 +65,18 @@ def load_subject(spec: str, *, source: str | None, settings: Sequence[str]) -> S
             f"{graph.name} does not say what its state is: write "
             f"class {type(graph.start).__name__}(BaseNode[YourState])."
         )
-    return Subject(graph, build_state(graph.state_type, source=source, settings=settings))
+    state = build_state(graph.state_type, source=source, settings=settings)
+    return Subject(graph, state, services)
+
+
+def _named(spec: str, modules: dict[str, ModuleType]) -> Any:
+    """What `MODULE:NAME` names; its module is kept in `modules`."""
+    module_name, colon, path = spec.rpartition(":")
+    if not (colon and module_name and path):
+        raise UsageError(f"{spec!r} is not MODULE:NAME, e.g. flow.py:services")
+    if module_name not in modules:
+        modules[module_name] = loading.load_module(module_name)
+    return loading._attribute(modules[module_name], path, module_name)
 
 
 def is_target_function(value: Any) -> bool:

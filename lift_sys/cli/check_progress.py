@@ -43,6 +43,24 @@ class Counter:
             sys.stderr.write(f"{text}: a run differs\n")
         sys.stderr.flush()
 
+    def stage(self, what: str, done: int, most: int) -> None:
+        """Take one run of what comes after the repeats.
+
+        Args:
+            what: "schedules" or "runs for causes".
+            done: How many are done.
+            most: How many there may be.
+        """
+        if self.quiet:
+            return
+        # On a terminal a hundred pictures of one stage will do, and elsewhere a line.
+        if self.redraws and (done - 1) % max(1, most // 100) == 0:
+            self._open = True
+            sys.stderr.write(f"\r\x1b[2K{done} of up to {most} {what}")
+        elif not self.redraws and done == 1:
+            sys.stderr.write(f"up to {most} {what}\n")
+        sys.stderr.flush()
+
     def close(self) -> None:
         """Give the terminal's line back; twice is no error."""
         if self._open:

@@ -8,10 +8,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from lift_sys.determinism.report import DeterminismReport
-from lift_sys.determinism.reproduction import schedule_line
+from lift_sys.errors import UsageError
+
+#: Told what is run ("schedules", "runs for causes"), how many are done, how many there may be.
+OnStage: TypeAlias = Callable[[str, int, int], None]
 
 # What moves by itself from run to run or from process to process. An environment, and what a model
 # is made to answer, move only if somebody moves them.
@@ -26,18 +30,18 @@ async def with_exploration(
     *,
     strategy: Any = None,
     deps: Callable[[], Any] | None = None,
+    on_stage: OnStage | None = None,
 ) -> DeterminismReport:
     """Explore schedules of `target`, and say in the report what came of it."""
     from lift_sys.determinism.exploration.exploring import explore
 
     options = {"merge": strategy, "deps": deps, "seed": report.seed}
+    if on_stage is not None:
+        options["on_run"] = partial(on_stage, "schedules")
     found = explore(target, state, **options | _options(wanted, single="budget"))
     report = replace(report, exploration=found)
     if found.is_deterministic:
         return report
-    if found.counterexample is not None:
-        line = schedule_line(report, str(found.counterexample.schedule))
-        report = replace(report, reproduce=line)
     return replace(report, deterministic=False, accepted=False)
 
 
@@ -49,6 +53,7 @@ async def with_attribution(
     *,
     strategy: Any = None,
     deps: Any = None,
+    on_stage: OnStage | None = None,
 ) -> DeterminismReport:
     """Look for the sources that `target` depends on, and name them in the report.
 
@@ -57,7 +62,10 @@ async def with_attribution(
     """
     from lift_sys.determinism.attribution import attribute
 
-    found = attribute(target, state, **{"strategy": strategy, "deps": deps} | _options(wanted))
+    options = {"strategy": strategy, "deps": deps}
+    if on_stage is not None:
+        options["on_run"] = partial(on_stage, "runs for causes")
+    found = attribute(target, state, **options | _options(wanted))
     if inspect.isawaitable(found):
         found = await found
     report = replace(report, attribution=found)
@@ -70,6 +78,43 @@ async def with_attribution(
         + ": another process or moment gives another one"
     )
     return replace(report, deterministic=False, accepted=False, notes=(*report.notes, note))
+
+
+def check_options(*, explore: Any, attribute: Any) -> None:
+    """Refuse what `explore=` and `attribute=` can't be, before anything runs.
+
+    Raises:
+        UsageError: One is nothing that can be asked for.
+    """
+    is_number = isinstance(explore, int) and not isinstance(explore, bool)
+    if not (explore is None or isinstance(explore, (bool, Mapping)) or (is_number and explore > 0)):
+        raise UsageError(
+            f"`explore={explore!r}` can't be used: give True, how many schedules to run, or a "
+            f"mapping of arguments of `explore`, e.g. {{'budget': 500}}."
+        )
+    if not (attribute is None or isinstance(attribute, (bool, Mapping))):
+        raise UsageError(
+            f"`attribute={attribute!r}` can't be used: give True, or a mapping of arguments of "
+            f"`attribute`, e.g. {{'max_runs': 30}}."
+        )
+    if isinstance(explore, Mapping):
+        from lift_sys.determinism.exploration.exploring import explore as explorer
+
+        _refuse_unknown("explore", explore, explorer)
+    if isinstance(attribute, Mapping):
+        from lift_sys.determinism.attribution import attribute as attributing
+
+        _refuse_unknown("attribute", attribute, attributing)
+
+
+def _refuse_unknown(name: str, options: Mapping[str, Any], function: Callable[..., Any]) -> None:
+    _, _, *known = inspect.signature(function).parameters
+    unknown = [str(option) for option in options if option not in known]
+    if unknown:
+        raise UsageError(
+            f"`{name}=` holds {', '.join(map(repr, unknown))}, which `{name}` does not take. It "
+            f"takes {', '.join(known)}."
+        )
 
 
 def _options(wanted: Any, *, single: str = "") -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from lift_sys.core.ports import Clock
 from lift_sys.core.strategies import MergeStrategy, Strategy
 from lift_sys.determinism.assembly import assemble
-from lift_sys.determinism.causes import with_attribution, with_exploration
+from lift_sys.determinism.causes import OnStage, check_options, with_attribution, with_exploration
 from lift_sys.determinism.repeat import OnRepeat, Plan, repeat
 from lift_sys.determinism.replaying import answers_for
 from lift_sys.determinism.report import DeterminismReport
@@ -45,6 +45,7 @@ async def check_determinism(
     attribute: Any = None,
     cassette: Any = None,
     on_repeat: OnRepeat | None = None,
+    on_stage: OnStage | None = None,
 ) -> DeterminismReport:
     """Run `target` again and again on the same state, and say whether the result is the same.
 
@@ -80,6 +81,8 @@ async def check_determinism(
         cassette: A `lift_sys.llm.cassette.Cassette`, or the path of one, that answers all models.
         on_repeat: Told after each repeat how many are done, and how many different outcomes there
             are.
+        on_stage: Told after each further run of `explore` and `attribute` what these are
+            ("schedules", "runs for causes"), how many are done, and how many there may be.
 
     Returns:
         The report. A failure of the target is an outcome like any other, not an exception; but a
@@ -97,6 +100,7 @@ async def check_determinism(
     checked = as_target(target, strategy)
     if not is_factory(state):
         checked.accept(state)
+    check_options(explore=explore, attribute=attribute)
     setting = Setting(
         seed=seed,
         execution_id=execution_id,
@@ -122,16 +126,26 @@ async def check_determinism(
         asked=runs,
         answers=answers,
     )
-    report = replace(report, reproduce=python_line(report, target, state, strategy=strategy))
     if explore:
         report = await with_exploration(
-            report, target, state, explore, strategy=strategy, deps=setting.deps
+            report, target, state, explore, strategy=strategy, deps=setting.deps, on_stage=on_stage
         )
     if attribute:
         report = await with_attribution(
-            report, target, state, attribute, strategy=strategy, deps=deps
+            report, target, state, attribute, strategy=strategy, deps=deps, on_stage=on_stage
         )
-    return replace(report, elapsed=time.perf_counter() - began)
+    options = {
+        "strategy": strategy,
+        "deps": deps,
+        "max_concurrent": max_concurrent if max_concurrent > 1 else None,
+        "longest_run": longest_run,
+        "cassette": cassette,
+        "explore": explore,
+        "attribute": attribute,
+    }
+    line = python_line(report, target, state, options)
+    elapsed = time.perf_counter() - began
+    return replace(report, reproduce=line, reproduce_in_python=line, elapsed=elapsed)
 
 
 async def assert_deterministic(

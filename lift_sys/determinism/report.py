@@ -116,7 +116,8 @@ class DeterminismReport:
         views: What was left out of the comparison, and how the rest was compared.
         notes: What a reader has to know to judge it, a sentence each.
         seed, execution_id: The same in all repeats.
-        reproduce: One line of Python that makes the check again.
+        reproduce: One line that makes the check again: Python, or a command of the shell.
+        reproduce_in_python: Python in any case, with its imports.
         timelines: The modal run, and one that differs from it; one if none does, none without steps.
         drawing: The declared graph, where there is one.
         exploration: The report of the explored schedules (`explore=`), else None.
@@ -148,6 +149,7 @@ class DeterminismReport:
     seed: int
     execution_id: str
     reproduce: str
+    reproduce_in_python: str = ""
     timelines: tuple[Timeline, ...] = ()
     drawing: Drawing | None = None
     exploration: Any = None

@@ -53,6 +53,7 @@ def report_data(report: DeterminismReport) -> dict[str, Any]:
         "seed": report.seed,
         "execution_id": report.execution_id,
         "reproduce": plain(report.reproduce),
+        "reproduce_in_python": plain(report.reproduce_in_python),
         "exploration": _part(report.exploration),
         "attribution": _part(report.attribution),
         "elapsed": report.elapsed,

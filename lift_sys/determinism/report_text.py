@@ -6,7 +6,7 @@ Only shows: what it says is in the report. Every value is cut to the width; `--j
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from lift_sys.determinism.divergence import Divergence
@@ -22,13 +22,21 @@ _LABEL = 13
 
 def report_text(report: DeterminismReport, *, width: int = 100) -> str:
     """The report on `width` columns; the line to be pasted is never broken."""
-    lines = [line for row in _rows(report) for line in _wrapped(*row, width=width)]
+    lines = list(columns(_rows(report), width=width))
     room = width - _LABEL
     fits = len(report.reproduce) <= room
     lines += (
         [f"{'reproduce':<{_LABEL}}{report.reproduce}"] if fits else ["reproduce", report.reproduce]
     )
+    if report.reproduce_in_python not in ("", report.reproduce):
+        lines += ["or in Python", report.reproduce_in_python]
     return "\n".join(lines)
+
+
+def columns(rows: Iterable[tuple[str, str, int]], *, width: int) -> Iterator[str]:
+    """Lines of a label and a text each; with each row how many lines it may take."""
+    for row in rows:
+        yield from _wrapped(*row, width=width)
 
 
 def _rows(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
@@ -67,7 +75,7 @@ def _failures(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
     label = "failure" if len(failures) == 1 else "failures"
     for runs, error in failures[:_MOST_FAILURES]:
         of = "" if len(report.outcomes) == 1 else f"{runs} of {len(report.runs)}: "
-        yield label, f"{of}{error}", 3
+        yield label, f"{of}{error}".replace("\n", " | "), 3
         label = ""
     if len(failures) > _MOST_FAILURES:
         yield "", f"and {len(failures) - _MOST_FAILURES} other failures", 1

@@ -1,15 +1,19 @@
 """`lift check`: exit codes, output, options, files and progress."""
 
 import json
+import shlex
 import signal
+import sys
 import time
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 FLOW = """
 import asyncio, random
+from datetime import datetime
 from pydantic import BaseModel
 from lift_sys import BaseNode, End, Fork, Graph, RunContext
 
@@ -60,8 +64,33 @@ class Broken(BaseNode[Note]):
     async def run(self, ctx: RunContext[Note]) -> End:
         raise ConnectionError("no route")
 
+async def quits(note: Note):
+    raise SystemExit(3)
+
+class Quits(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> End:
+        raise KeyboardInterrupt
+
+async def odd(note: Note):
+    note.lines = (line for line in ())
+
 async def slow(note: Note):
     await asyncio.sleep(600)
+
+class Bill(BaseModel):
+    price: int = 0
+    day: str = ""
+
+class Price(BaseNode[Bill]):
+    async def run(self, ctx: RunContext[Bill]) -> End:
+        ctx.state.price = ctx.deps["price"]
+        ctx.state.day = datetime.now().date().isoformat()
+        return End()
+
+served = Graph(Price)
+
+def services():
+    return {"price": 3}
 
 number = 5
 """
@@ -72,6 +101,7 @@ def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lift) -> Path:
     path = tmp_path / "flow_to_check.py"
     path.write_text(FLOW, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "flow_to_check", raising=False)  # of an earlier test
     return path
 
 
@@ -113,7 +143,13 @@ def test_views_are_taken_from_the_command_line(lift, flow):
     assert lift(*base, "--tolerance", "$.other=1").exit_code == 1
     named = lift(*base, "--ignore", "$.score", "--multiset", "$.lines", "--seed", "3")
     assert named.stdout.splitlines()[-1] == (
-        "lift check flow_to_check.py:noisy --set topic=tea --runs 6 --seed 3 --ignore '$.score' "
+        "from lift_sys.determinism import assert_deterministic; "
+        "from flow_to_check import Note, noisy; "
+        "await assert_deterministic(noisy, Note(topic='tea', score=0.0, lines=[]), runs=6, "
+        "ignore=['$.score'], multiset=['$.lines'], seed=3)"
+    )
+    assert named.stdout.splitlines()[-3] == (
+        "lift check flow_to_check.py:noisy --set topic=tea --seed 3 --runs 6 --ignore '$.score' "
         "--multiset '$.lines'"
     )
 
@@ -156,6 +192,26 @@ def test_wrong_usage_is_exit_2_and_one_message(lift, flow, arguments: list[str],
     assert done.exit_code == 2, done.output
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "more",
+    [["--runs", "3"], ["--explore", "5"], ["--schedule", "ls1:completions:#00000000"]],
+)
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("quits", "raised SystemExit (3)"), ("Quits", "raised KeyboardInterrupt"), ("odd", "lines")],
+)
+def test_what_can_not_be_checked_is_exit_2_and_a_message(lift, flow, name, said, more):
+    """Code that ends Python, and results that can't be compared; never a traceback."""
+    done = lift("check", f"flow_to_check.py:{name}", "--set", "topic=t", *more)
+
+    assert done.exit_code == 2, done.output
+    assert done.stderr.count("Error:") == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    if name != "odd":
+        assert "flow_to_check.py, line " in done.stderr
 
 
 def test_json_is_one_document_and_nothing_else(lift, flow):
@@ -213,6 +269,107 @@ def test_schedules_are_explored_and_a_race_is_exit_1(lift, flow):
     assert race.exit_code == 1
     assert "one outcome in 3 runs" in race.stdout
     assert "replay(" in race.stdout.splitlines()[-1]
+
+
+def command_in(stdout: str) -> list[str]:
+    """The command that a report says to paste, as a shell would split it."""
+    (line,) = [line for line in stdout.splitlines() if line.partition("lift check ")[1]]
+    words = shlex.split(line[line.index("lift check ") :])
+    return words[1:]
+
+
+def test_the_line_of_an_explored_check_replays_the_schedule(lift, flow):
+    """Pasted, it shows the plain result and the other one; in Python its imports come along."""
+    options = ["--state", '{"topic": "a b"}', "--runs", "2", "--seed", "4", "--explore", "50"]
+    found = lift("check", "flow_to_check.py:race", *options)
+
+    command = command_in(found.stdout)
+    assert command[-2] == "--schedule"
+    again = lift(*command)
+    assert again.exit_code == 1, again.output
+    assert "DIFFERS FROM THE PLAIN RUN" in again.stdout
+    assert "plain run    - Note(topic='a b'" in again.stdout
+    assert "lines=['b', 'a']" in again.stdout
+    document = json.loads(lift(*command, "--json").stdout)
+    assert document["verdict"] == "differs from the plain run"
+    assert document["outcome"]["digest"] != document["plain"]["digest"]
+
+    line = found.stdout.splitlines()[-1]
+    assert "from lift_sys.determinism import replay; from flow_to_check import Note, race;" in line
+    names: dict[str, Any] = {}
+    exec(line.replace("; replay(", "; outcome = replay("), names)
+    assert names["outcome"].digest == document["outcome"]["digest"]
+
+
+def test_a_schedule_that_makes_no_difference_is_exit_0(lift, flow):
+    found = lift(
+        "check", "flow_to_check.py:race", "--set", "topic=t", "--runs", "2", "--explore", "50"
+    )
+    *command, _ = command_in(found.stdout)
+    plain = json.loads(lift(*command, command_in(found.stdout)[-1], "--json").stdout)["schedule"]
+
+    wrong = lift(*command, plain.replace("#", "1=1#"))
+    broken = lift(*command, "ls9:what")
+    beside = lift(*command, plain, "--runs", "3", "--html", "page.html")
+
+    assert (wrong.exit_code, broken.exit_code, beside.exit_code) == (2, 2, 2)
+    assert "can't be replayed" in wrong.stderr
+    assert "can't be replayed" in broken.stderr
+    assert "--runs and --html can't be had with it" in beside.stderr
+
+
+def test_the_line_keeps_what_the_verdict_needs(lift, flow):
+    """A clock is found by `--attribute` only, so without it the line would show nothing."""
+    found = lift(
+        "check", "flow_to_check.py:served", "--state", "{}", "--runs", "2", "--attribute",
+        "--deps", "flow_to_check.py:services",
+    )  # fmt: skip
+
+    command = command_in(found.stdout)
+    assert found.exit_code == 1, found.output
+    assert "--attribute" in command
+    assert command[command.index("--deps") + 1] == "flow_to_check.py:services"
+    assert "deps=services" in found.stdout.splitlines()[-1]
+    assert "attribute=True" in found.stdout.splitlines()[-1]
+    again = lift(*command)
+    assert again.exit_code == 1
+    assert "clock" in again.stdout
+
+
+def test_a_state_from_a_pipe_is_in_the_line(lift, flow):
+    """Nobody has it any more when the line is pasted."""
+    done = lift(
+        "check", "flow_to_check.py:of_data", "--state", "-", "--runs", "2", stdin='{"a": 1}'
+    )
+
+    assert done.exit_code == 0, done.output
+    assert json.loads(command_in(done.stdout)[3]) == {"a": 1}
+
+
+def test_services_can_be_given(lift, flow):
+    """A function is called for each run; its module is imported once."""
+    done = lift(
+        "check", "flow_to_check.py:served", "--state", "{}", "--runs", "2",
+        "--deps", "flow_to_check.py:services",
+    )  # fmt: skip
+    wrong = lift(
+        "check", "flow_to_check.py:served", "--state", "{}", "--deps", "flow_to_check.py:servces"
+    )
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout.count("imported") == 1
+    assert "price=3" in done.stdout or "Bill" in done.stdout
+    assert wrong.exit_code == 2
+    assert "Did you mean 'services'?" in wrong.stderr
+
+
+def test_progress_goes_on_while_schedules_and_causes_are_looked_for(lift, flow):
+    base = ["check", "flow_to_check.py:calm", "--set", "topic=tea", "--runs", "2"]
+
+    told = lift(*base, "--explore", "30", "--attribute")
+
+    assert "up to 30 schedules" in told.stderr
+    assert "up to 40 runs for causes" in told.stderr
 
 
 def test_progress_is_on_stderr_and_can_be_silenced(lift, flow):

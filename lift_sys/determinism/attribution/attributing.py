@@ -52,6 +52,7 @@ def attribute(
     workers: Workers | None = None,
     max_runs: int = _MOST_RUNS,
     timeout: float = 60.0,
+    on_run: Callable[[int, int], None] | None = None,
 ) -> Attribution:
     """Find the sources of non-determinism that the result of `target` moves with, and their lines.
 
@@ -75,6 +76,7 @@ def attribute(
         workers: Worker processes of an earlier call, to save their start.
         max_runs: Most runs; the probes that refine a verdict are left out first.
         timeout: Seconds that one run may take.
+        on_run: Told after each run how many were made, and how many there may be.
 
     Returns:
         The report. Causes are those that are sufficient by themselves, or else the smallest set of
@@ -107,13 +109,13 @@ def attribute(
         folders = tuple(map(os.path.abspath, own))
         runner, why_forked = _runner(work, folders, workers, surroundings, timeout)
         try:
-            experiment = Experiment(runner, most=max_runs)
+            experiment = Experiment(runner, most=max_runs, on_run=on_run)
         except LoadError as error:
             if why_forked or isinstance(target, str):
                 raise
             why_forked = str(error)
             runner = ForkRunner(work, folders, surroundings, timeout)
-            experiment = Experiment(runner, most=max_runs)
+            experiment = Experiment(runner, most=max_runs, on_run=on_run)
         surroundings.move_variables(experiment.baseline.variables)
         untested: dict[Source, str] = {}
         notes: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ once is never asked again, however a later run comes to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lift_sys.determinism.attribution.observation import Observation
@@ -33,7 +33,10 @@ class Experiment:
         seen: All observations, in the order of the runs.
     """
 
-    def __init__(self, runner: Runner, *, most: int) -> None:
+    def __init__(
+        self, runner: Runner, *, most: int, on_run: Callable[[int, int], None] | None = None
+    ) -> None:
+        self._on_run = on_run
         self._runner = runner
         self._most = most
         self.runs = 0
@@ -70,6 +73,8 @@ class Experiment:
             raise NoRunsLeftError(f"all {self._most} runs are made")
         self.runs += 1
         answer = self._runner.run(setting, self.answers)
+        if self._on_run is not None:
+            self._on_run(self.runs, self._most)
         failed = answer.get("failed")
         if failed == "load":
             raise LoadError(answer["text"])

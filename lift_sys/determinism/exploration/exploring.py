@@ -50,6 +50,7 @@ def explore(
     recordings: Recordings | None = None,
     to_the_end: bool = False,
     limit: int = 10_000,
+    on_run: Callable[[int, int], None] | None = None,
 ) -> Exploration:
     """Run `target` on `state` under many schedules, and say whether all come to the same.
 
@@ -79,6 +80,7 @@ def explore(
         recordings: Answers of models from earlier explorations; new ones are added to it.
         to_the_end: Go on after a failure, to see all outcomes.
         limit: Most steps of a run; one that needs more is a livelock.
+        on_run: Told after each schedule how many were run, and how many there may be.
 
     Raises:
         UsageError: The target can't be run, or an option is none.
@@ -110,6 +112,8 @@ def explore(
     maker = watch_for(subject) if watch else None
     with _ONE_AT_A_TIME, instrumented(), quiet_garbage(), recordings.in_use():
         session = Session(subject=subject, options=options, make_watch=maker)
+        if on_run is not None:
+            session.on_run = lambda done: on_run(done, budget)
         search = _searched(session, strategy, budget, seed, to_the_end, sockets=sockets)
         session = search.session
         if not watch:
@@ -188,7 +192,12 @@ def _searched(
     if session.refused and sockets:
         # Callbacks of sockets rely on the order of a plain loop's queue.
         options = replace(session.options, sockets=True, space="completions")
-        session = Session(subject=session.subject, options=options, make_watch=session.make_watch)
+        session = Session(
+            subject=session.subject,
+            options=options,
+            make_watch=session.make_watch,
+            on_run=session.on_run,
+        )
         session.caveats.add("connections within this machine were made, which come as they come")
         search = Search(session, strategy, budget, seed, to_the_end)
         search.run()

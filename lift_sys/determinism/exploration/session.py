@@ -55,6 +55,7 @@ class Session:
         refused: What a run asked for that can't be controlled; "" if nothing.
         watched, opaque: What was watched, and types of what could not be.
         outcomes: By digest, in order of appearance.
+        on_run: Told after each schedule how many there were.
     """
 
     subject: Subject
@@ -68,6 +69,7 @@ class Session:
     watched: set[str] = field(default_factory=set)
     opaque: set[str] = field(default_factory=set)
     outcomes: dict[str, Seen] = field(default_factory=dict)
+    on_run: Callable[[int], None] | None = None
 
     def run(
         self,
@@ -118,6 +120,8 @@ class Session:
         self.notes |= trace.notes
         if counts:
             self.schedules += 1
+            if self.on_run is not None:
+                self.on_run(self.schedules)
             if space == options.space:
                 self.take(trace)
         return trace

@@ -36,6 +36,9 @@ def header(report: DeterminismReport) -> Markup:
         tag("div", _tiles(report), class_="tiles"),
         tag("h3", "Do it again"),
         tag("pre", report.reproduce, class_="line-to-run"),
+        tag("pre", report.reproduce_in_python, class_="line-to-run")
+        if report.reproduce_in_python not in ("", report.reproduce)
+        else None,
         class_=tone,
     )
 
