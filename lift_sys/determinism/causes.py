@@ -70,6 +70,8 @@ async def with_attribution(
         found = await found
     report = replace(report, attribution=found)
     moving = [cause for cause in found.guilty if str(cause.source) in _MOVING]
+    if any(cause.site for cause in moving):  # a line of the user's
+        report = replace(report, code_deterministic=False)
     if not moving or not report.deterministic:
         return report
     note = (

@@ -102,8 +102,9 @@ class DeterminismReport:
         decision: Why the repeats ended where they did, in words.
         evidence: What the verdict of the repeats rests on: grade, count, bound, assumptions.
         framework: Whether equal results of nodes gave equal final states, and how that is known.
-        code_deterministic: Whether every step that called no model did the same on equal inputs;
-            None if no steps are known and the runs differ.
+        code_deterministic: Whether every step that called no model did the same on equal inputs,
+            and no line of the code was found to be a cause; None if no steps are known and the runs
+            differ.
         model: How far the models' own outputs agreed; its `stable` is None if none was called.
         runs_asked: How many repeats were asked for.
         runs: The repeats that were made, in order.
@@ -174,6 +175,21 @@ class DeterminismReport:
         """
         found = self.evidence if self.exploration is None else self.exploration
         return str(found.grade).lower()
+
+    @property
+    def not_moved(self) -> tuple[str, ...]:
+        """What was held, so that the verdict says nothing about it, each with what moves it."""
+        as_command = self.reproduce != self.reproduce_in_python
+        held = []
+        if self.exploration is None:
+            option = "--explore 500" if as_command else "explore=True"
+            held.append(f"completion orders ({option})")
+        if self.attribution is None:
+            option = "--attribute" if as_command else "attribute=True"
+            held.append(f"hash seed, date, environment ({option})")
+        elif self.attribution.untested:
+            held.append(", ".join(self.attribution.untested))
+        return tuple(held)
 
     @property
     def first_divergence(self) -> Divergence | None:

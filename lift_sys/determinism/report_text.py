@@ -16,6 +16,7 @@ from lift_sys.execution.log import counted
 _MOST_DIFFERENCES = 3
 _MOST_FIELDS = 4
 _MOST_FAILURES = 3
+_MOST_CAUSES = 3
 _MOST_NOTES = 3
 _LABEL = 13
 
@@ -54,7 +55,9 @@ def _rows(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
     yield from _fields(report)
     yield from _views(report)
     if report.attribution is not None:
-        yield "cause", _causes(report), 3
+        yield from _causes(report)
+    if report.accepted and report.deterministic and report.not_moved:
+        yield "not moved", "; ".join(report.not_moved), 2
     for note in islice(report.notes, _MOST_NOTES):
         yield "note", note, 2
 
@@ -112,8 +115,8 @@ def _divergence(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
     for difference in first.differences[:_MOST_DIFFERENCES]:
         usual, other = around_difference(difference.usual, difference.other)
         yield "", difference.path, 1
-        yield "", f"  - {usual}", 1
-        yield "", f"  + {other}", 1
+        yield "", f"  - {usual or '(nothing)'}", 1
+        yield "", f"  + {other or '(nothing)'}", 1
     others = [origin.label for origin in report.divergences.origins[1:]]
     if others:
         yield "also at", ", ".join(others), 1
@@ -161,13 +164,22 @@ def _views(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
         yield "compared", "; ".join(said), 2
 
 
-def _causes(report: DeterminismReport) -> str:
+def _causes(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
     found = report.attribution
     runs = counted(int(found.runs), "run")
     if not found.guilty:
-        return f"none of the sources makes a difference ({runs})"
-    causes = ", ".join(f"{cause.source} at {cause.site}" for cause in found.guilty)
-    return f"{causes} ({runs})"
+        said = {
+            "innocent": "none of the sources makes a difference",
+            "uncontrolled": "runs differ with everything held: threads, C code or the outside world",
+        }.get(str(found.verdict), "none was found in the runs that were allowed")
+        yield "cause", f"{said} ({runs})", 2
+        return
+    label = "cause" if len(found.guilty) == 1 else "causes"
+    for cause in found.guilty[:_MOST_CAUSES]:
+        yield label, str(cause), 2
+        label = ""
+    left = len(found.guilty) - _MOST_CAUSES
+    yield "", f"({f'and {left} more, ' if left > 0 else ''}found in {runs})", 1
 
 
 def around_difference(usual: str, other: str, *, width: int = 80) -> tuple[str, str]:

@@ -275,7 +275,8 @@ def test_runs_that_all_fail_are_red_and_show_their_errors(alike: bool):
     headline = "every run failed" if alike else "not deterministic"
     assert f"✗ {headline}</span>" in page
     assert "✓ same in all repeats" not in page
-    assert "4 runs failed, in 1 way" in page if alike else "4 runs failed, in 4 ways" in page
+    assert "4 of 4 runs failed</h3>" in page if alike else "4 of 4 runs failed, in 4 ways" in page
+    assert ("fails alike" in page) is alike
     assert "ValueError at 0:Broken: no " in page
     suite = ElementTree.fromstring(junit(report))[0]
     failure = suite.find("testcase[@name='outcome']/failure")

@@ -132,6 +132,44 @@ def test_secrets_stay_out(monkeypatch: pytest.MonkeyPatch):
     assert "very-secret-value" not in report.to_json()
 
 
+async def appending(state: Draft) -> None:
+    lines: list[str] = []
+
+    async def write(line: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        lines.append(line)
+
+    await asyncio.gather(write("a", 0.001), write("b", 0.01))
+    state.body = " ".join(lines)
+
+
+def test_a_cause_in_the_code_is_told_with_its_call_and_blames_the_code():
+    """The terminal says as much as the page; no part of either calls the code deterministic."""
+    report = check(appending, Draft(), 3, attribute={"sources": ["schedule"]})
+
+    assert not report.deterministic
+    assert report.code_deterministic is False
+    cause = report.attribution.guilty[0]
+    assert cause.call == "lines.append"
+    assert f"schedule: lines.append at {cause.site}" in " ".join(str(report).split())
+    tile = re.search("<h3>Code</h3>.*?</div>", report.to_html())
+    assert tile is not None
+    assert "✗ not deterministic" in tile.group()
+    assert "moves with schedule" in tile.group()
+
+
+def test_a_green_verdict_says_what_was_held():
+    """Repeats in one process see one hash seed, one day and one order of completion."""
+    plain = check(split, Draft(), 3, ignore=["body"])
+    explored = check(Title(), Draft(), 3, explore=5)
+
+    held = "completion orders (explore=True); hash seed, date, environment (attribute=True)"
+    assert f"not moved    {held}" in str(plain)
+    assert f"Not moved: {held}." in plain.to_html()
+    assert "not moved    hash seed, date, environment (attribute=True)" in str(explored)
+    assert "not moved" not in str(check(split, Draft(), 3))
+
+
 def test_views_are_named():
     """Whoever reads a verdict has to see what was left out."""
     report = check(

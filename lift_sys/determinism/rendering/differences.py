@@ -23,7 +23,8 @@ def difference_block(
     labels: tuple[str, str] = ("usual", "other"),
 ) -> Markup:
     """One place at which two runs differ."""
-    left, right = _marked(*around_difference(usual, other, width=_SHOWN))
+    texts = around_difference(usual or "(nothing)", other or "(nothing)", width=_SHOWN)
+    left, right = _marked(*texts)
     return tag(
         "div",
         tag("p", tag("code", path), f" {hint}" if hint else None, class_="path"),

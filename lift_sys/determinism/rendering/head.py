@@ -29,6 +29,7 @@ def header(report: DeterminismReport) -> Markup:
             class_="badges",
         ),
         tag("p", _summary(report)),
+        _not_moved(report),
         _failures(report),
         _first_divergence(report),
         _otherwise(report),
@@ -54,8 +55,11 @@ def _tiles(report: DeterminismReport) -> list[Markup | None]:
     outcomes, usual = len(report.outcomes), report.outcomes[0].share
     kinds = f"{outcomes} different outcomes, the usual one in {usual:.0%}"
     code = "steps without a model, given the same, did the same"
+    guilty: Any = () if report.attribution is None else report.attribution.guilty
     if report.code_deterministic is False:
         code = "a step without a model did something else on equal inputs"
+        if report.deterministic or not report.divergences.origins:
+            code = f"its result moves with {', '.join(dict.fromkeys(c.source for c in guilty))}"
     elif report.code_deterministic is None:
         code = "no steps are known"
     # What repeats say holds for the order that they ran in, which exploring may have refuted.
@@ -75,7 +79,13 @@ def _tiles(report: DeterminismReport) -> list[Markup | None]:
             words,
             report.framework.text,
         ),
-        _tile("Code", report.code_deterministic, words, code),
+        _tile(
+            "Code",
+            None if report.fails_alike else report.code_deterministic,
+            words,
+            code,
+            unknown="fails alike" if report.fails_alike else "not known",
+        ),
         _tile(
             "Model",
             report.model_stable,
@@ -87,16 +97,26 @@ def _tiles(report: DeterminismReport) -> list[Markup | None]:
     ]
 
 
+def _not_moved(report: DeterminismReport) -> Markup | None:
+    """What a green verdict says nothing about."""
+    if not (report.accepted and report.deterministic and report.not_moved):
+        return None
+    return tag("p", f"Not moved: {'; '.join(report.not_moved)}.", class_="muted")
+
+
 def _failures(report: DeterminismReport) -> Markup | None:
     """How runs failed: once for each way, with how many did."""
     failed = [each for each in report.outcomes if each.error is not None]
     if not failed:
         return None
     runs = sum(len(each.runs) for each in failed)
-    ways = counted(len(failed), "way")
-    title = f"✗ {runs} of {counted(len(report.runs), 'run')} failed, in {ways}"
+    ways = f", in {len(failed)} ways" if len(failed) > 1 else ""
+    title = f"✗ {runs} of {counted(len(report.runs), 'run')} failed{ways}"
     lines = [
-        [tag("p", counted(len(each.runs), "run"), class_="path"), tag("pre", str(each.error))]
+        [
+            tag("p", counted(len(each.runs), "run"), class_="path") if ways else None,
+            tag("pre", str(each.error)),
+        ]
         for each in failed[:_MOST_FAILURES]
     ]
     left = len(failed) - _MOST_FAILURES
