@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import json
+import shlex
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from lift_sys.cli import loading
-from lift_sys.cli.state_files import read_document
+from lift_sys.cli.state_files import read_document, read_text
 from lift_sys.cli.state_input import build_state, parse_setting
 from lift_sys.errors import UsageError
 
@@ -55,8 +58,15 @@ def load_subject(
         value = _named(spec, modules)
         if is_target_function(value):
             return Subject(value, _state_for(value, source, settings), services)
-        if foreign_target(value) is not None:
-            return Subject(value, _plain_state(source, settings), services)
+        foreign = foreign_target(value)
+        if foreign is not None:
+            takes_text = bool(getattr(foreign, "takes_text", False))
+            state = (
+                _text(source, kinds=(str, dict, list))
+                if takes_text and source is not None and not settings
+                else _plain_state(source, settings)
+            )
+            return Subject(value, state, services)
         graph = loading.as_graph(value, spec=spec)
     else:
         graph = loading.load_graph(spec)
@@ -102,11 +112,49 @@ def _state_for(function: Any, source: str | None, settings: Sequence[str]) -> An
         wanted = None
     if isinstance(wanted, type) and issubclass(wanted, BaseModel):
         return build_state(wanted, source=source, settings=settings)
+    if wanted is str:
+        if source is None:
+            raise UsageError(f"{function.__name__} takes a text: give it with --state 'some text'.")
+        return _text(source, kinds=(str,))
     return _plain_state(source, settings)
 
 
+def _text(source: str, *, kinds: tuple[type, ...]) -> Any:
+    """A text as it stands, unless it is JSON of these kinds, or names a file that holds it."""
+    if source == "-" or _is_file(source):
+        if source.endswith((".json", ".yaml", ".yml")):
+            return read_document(source).data
+        return read_text(source)
+    try:
+        data = json.loads(source)
+    except (ValueError, RecursionError):
+        return source
+    return data if isinstance(data, kinds) else source
+
+
+def _is_file(source: str) -> bool:
+    try:
+        return Path(source).is_file()
+    except (OSError, ValueError):  # longer than a name of a file may be
+        return False
+
+
+def _plain(source: str) -> Any:
+    """JSON of any kind, or a file of it."""
+    looks_named = source == "-" or source.lstrip().startswith(("{", "["))
+    if looks_named or source.endswith((".json", ".yaml", ".yml")) or _is_file(source):
+        return read_document(source).data
+    try:
+        return json.loads(source)
+    except (ValueError, RecursionError):
+        raise UsageError(
+            f"--state {source!r} is neither JSON nor a file that is there. A text is JSON in "
+            f"quotes: --state {shlex.quote(json.dumps(source))}."
+        ) from None
+
+
 def _plain_state(source: str | None, settings: Sequence[str]) -> Any:
-    data = {} if source is None else read_document(source).data
+    data = {} if source is None else _plain(source)
     for setting in map(parse_setting, settings):
         if len(setting.place) > 1 or not isinstance(data, dict):
             raise UsageError(f"--set {setting.place}: this state has no such field.")

@@ -50,20 +50,30 @@ def read_document(source: str) -> Document:
     if source.lstrip().startswith(("{", "[")):
         return parse_json(source, "--state")
     name = "standard input" if source == "-" else source
+    text = read_text(source)
+    if source.endswith(".json") or (source == "-" and text.lstrip().startswith("{")):
+        return parse_json(text, name)
+    data, lines = compose(text, name)
+    return Document({} if data is None else data, name, lines)
+
+
+def read_text(source: str) -> str:
+    """The text of `source`: `-` for stdin, or the path of a file.
+
+    Raises:
+        UsageError: No such file, or not UTF-8.
+    """
+    name = "standard input" if source == "-" else source
     try:
         raw = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as error:
         hint = "" if source.endswith((".json", ".yaml", ".yml")) else " JSON text starts with {."
         raise UsageError(f"The state {source!r} can't be read: {error.strerror}.{hint}") from error
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise UsageError(f"{name}, line {line}: this is not UTF-8 text.") from error
-    if source.endswith(".json") or (source == "-" and text.lstrip().startswith("{")):
-        return parse_json(text, name)
-    data, lines = compose(text, name)
-    return Document({} if data is None else data, name, lines)
 
 
 def parse_json(text: str, name: str) -> Document:

@@ -14,6 +14,7 @@ from lift_sys.determinism.steps import step_agreements
 from lift_sys.determinism.stopping import Stopping
 from lift_sys.determinism.targets import Setting, Target
 from lift_sys.determinism.timelines import drawing_of, timelines
+from lift_sys.determinism.unmatched import unmatched_notes
 from lift_sys.determinism.verdicts import ModelVerdict, judge_framework, judge_model
 from lift_sys.determinism.views import Views
 
@@ -79,7 +80,7 @@ async def assemble(
         steps=step_agreements(sample, found, views),
         usage=sum((record.usage for record in sample.runs), start=Usage()),
         views=views,
-        notes=tuple(_notes(sample, found, model, fields, cut=cut)),
+        notes=(*unmatched_notes(sample, views), *_notes(sample, found, model, fields, cut=cut)),
         seed=setting.seed,
         execution_id=setting.execution_id,
         reproduce="",

@@ -149,6 +149,10 @@ class Views:
             return bool(gap <= max(tolerance, tolerance * size))
         return math.isclose(left, right, rel_tol=min(tolerance, 1 - 1e-16), abs_tol=tolerance)
 
+    def fits(self, pattern: str, path: Path) -> bool:
+        """Whether `pattern` fits `path`, or something above it."""
+        return self._matches((pattern,), path)
+
     def _matches(self, patterns: Sequence[str], path: Path) -> bool:
         text = self._texts.get(path)
         if text is None:

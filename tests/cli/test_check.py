@@ -54,8 +54,14 @@ def make():
 async def of_model(note: Note):
     note.score = len(note.topic)
 
+async def of_text(text: str):
+    return text.upper()
+
 def of_data(data):
     return data["a"] + 1
+
+def of_list(number):
+    return [number]
 
 async def of_nothing():
     return 5
@@ -162,6 +168,7 @@ def test_views_are_taken_from_the_command_line(lift, flow):
         ("of_model", ["--state", '{"topic": "tea"}']),
         ("of_data", ["--state", '{"a": 1}']),
         ("of_data", ["--set", "a=1"]),
+        ("of_list", ["--state", "5"]),
         ("of_nothing", []),
     ],
 )
@@ -212,6 +219,43 @@ def test_what_can_not_be_checked_is_exit_2_and_a_message(lift, flow, name, said,
     assert "Traceback" not in done.stderr
     if name != "odd":
         assert "flow_to_check.py, line " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("Hello", "HELLO"),
+        ("5", "5"),
+        ('"in quotes"', "IN QUOTES"),
+        ("{a brace}", "{A BRACE}"),
+        ("prompt.txt", "FROM A: FILE"),
+        ("-", "FROM STDIN"),
+    ],
+)
+def test_a_text_is_a_state_where_text_is_wanted(lift, flow, given: str, expected: str):
+    """As it stands, so that nobody has to quote twice; or out of a file."""
+    flow.with_name("prompt.txt").write_text("from a: file", encoding="utf-8")
+
+    options = ["--state", given, "--runs", "2", "--json", "-q"]
+    done = lift("check", "flow_to_check.py:of_text", *options, stdin="from stdin")
+
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["modal"]["state"] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("of_data", ["--state", "Hello"], "neither JSON nor a file that is there"),
+        ("of_text", [], "takes a text: give it with --state"),
+        ("calm", ["--state", "Hello"], "JSON text starts with {"),
+    ],
+)
+def test_a_text_is_refused_where_none_is_wanted(lift, flow, name: str, options: list[str], said):
+    done = lift("check", f"flow_to_check.py:{name}", *options)
+
+    assert done.exit_code == 2
+    assert said in done.stderr
 
 
 def test_json_is_one_document_and_nothing_else(lift, flow):
@@ -407,3 +451,19 @@ def test_ctrl_c_ends_it_and_says_how_far_it_was(start_lift, flow):
     assert process.returncode == 130
     assert "Cancelled after 0 runs of 100" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.extra("pydantic_ai")
+def test_a_prompt_is_the_state_of_an_agent(lift, tmp_path, monkeypatch):
+    """An agent of Pydantic AI, with nothing ported."""
+    monkeypatch.chdir(tmp_path)
+    Path("talk.py").write_text(
+        "from pydantic_ai import Agent\nfrom pydantic_ai.models.test import TestModel\n"
+        "agent = Agent(TestModel(custom_output_text='hi'))\n",
+        encoding="utf-8",
+    )
+
+    done = lift("check", "talk.py:agent", "--state", "Hello", "--runs", "2", "--json", "-q")
+
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["modal"]["state"] == "Hello"

@@ -186,6 +186,32 @@ def test_views_are_named():
     }
 
 
+def test_a_path_that_fits_nothing_is_told():
+    """Nothing is left out then, and the reader thought it was; a path of a step's state does fit."""
+    slip = check(split, Draft(), 3, ignore=["$.boddy"], multiset=["list"], tolerance={"$.x": 1})
+    fine = check(split, Draft(), 3, ignore=["$..body", "title"], tolerance={"*": 0.1, "$.body": 1})
+    listed = check(lambda state: {"rows": [{"a": 1}]}, Draft(), 3, ignore=["output.rows[*].a"])
+
+    assert "note         '$.boddy' of `ignore` fits nothing in any run: did you mean '$.body'?" in (
+        str(slip)
+    )
+    assert "'$.x' of `tolerance` fits nothing in any run; there are $.title, $.body" in str(slip)
+    assert any("'list' of `multiset` fits nothing" in note for note in slip.notes)
+    assert not any("fits nothing" in note for note in (*fine.notes, *listed.notes))
+
+
+@given(plan=plans(), data=st.data())
+def test_a_path_that_differs_is_never_said_to_fit_nothing(plan: Plan, data: st.DataObject):
+    """What a report names as a field can be ignored as it stands."""
+    where = data.draw(st.sampled_from(addresses(plan)))
+    first = check(Graph(build(plan, where, itertools.count(1))), Table(), 3)
+    paths = list(first.fields)
+
+    again = check(Graph(build(plan, where, itertools.count(1))), Table(), 3, ignore=paths)
+
+    assert not any("fits nothing" in note for note in again.notes)
+
+
 # --- the line ------------------------------------------------------------------------------------
 
 

@@ -32,12 +32,14 @@ class ForeignTarget:
     Attributes:
         name: How reports call it.
         kind: What it is: "LangGraph graph", "DSPy module", ...
+        takes_text: Whether a plain text is a state for it, as a prompt is.
         structure: Always None; what a framework tells of its graph is in `drawing`.
         drawing: The declared graph, where the framework tells.
     """
 
     kind = ""
     copies_state = False
+    takes_text = False
     structure: Structure | None = None
     drawing: Drawing | None = None
 

@@ -30,6 +30,7 @@ class AgentTarget(ForeignTarget):
     """An agent. The state is its prompt, or a mapping of arguments of `agent.run`; `deps` its own."""
 
     kind = "Pydantic AI agent"
+    takes_text = True
 
     def __init__(self, agent: Any) -> None:
         super().__init__(str(agent.name or "agent"))

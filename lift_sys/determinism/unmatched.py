@@ -1,0 +1,88 @@
+"""Options of a comparison that fit nothing: a slip of the pen there is a verdict on something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from itertools import islice
+
+from lift_sys.determinism.sample import Sample
+from lift_sys.determinism.views import Views, items_of, json_path
+from lift_sys.state.parts import Node, Part
+from lift_sys.state.paths import Key, Path
+from lift_sys.state.snapshot import Snapshot
+
+# More places than this are not looked at: of larger states a path that fits nothing goes unsaid.
+_MOST_PLACES = 100_000
+_DEEPEST = 50
+_MOST_NAMED = 6
+# Beside the state; steps have them too, which are no part of what is looked at here.
+_BESIDE = ("output", "error", "successor")
+
+
+def unmatched_notes(sample: Sample, views: Views) -> list[str]:
+    """A sentence for each path of the views that is nowhere in any run.
+
+    Args:
+        sample: The repeats: their outcomes, and the states between their steps, are looked at.
+        views: The options.
+    """
+    named = {
+        "ignore": views.ignore,
+        "tolerance": [path for path, _ in views.tolerance],
+        "multiset": views.multiset,
+    }
+    wanted = {path for paths in named.values() for path in paths}
+    if any(trace.steps for trace in sample.traces):
+        wanted = {path for path in wanted if not path.startswith(_BESIDE)}
+    known: dict[str, None] = {}
+    places = islice(_places(sample), _MOST_PLACES) if wanted else iter(())
+    for seen, place in enumerate(places, start=1):
+        known.setdefault(json_path(place))
+        wanted = {path for path in wanted if not views.fits(path, place)}
+        if not wanted or seen == _MOST_PLACES:
+            return []
+    return [
+        f"{path!r} of `{name}` fits nothing in any run{_instead(path, list(known))}"
+        for name, paths in named.items()
+        for path in paths
+        if path in wanted
+    ]
+
+
+def _instead(path: str, known: list[str]) -> str:
+    close = get_close_matches(path, known, n=1, cutoff=0.6)
+    if close:
+        return f": did you mean {close[0]!r}?"
+    shown = [place for place in known if place != "$"]
+    more = ", ..." if len(shown) > _MOST_NAMED else ""
+    return f"; there are {', '.join(shown[:_MOST_NAMED])}{more}" if shown else ""
+
+
+def _places(sample: Sample) -> Iterator[Path]:
+    """All paths of outcomes, then of the states that steps were given and left."""
+    for outcome in sample.outcomes:
+        for key, value in outcome.snapshot.root.values.items():
+            if value not in (None, ""):
+                yield from _below(value, (key,))
+    seen: set[int] = set()
+    for trace in sample.traces:
+        states = [each for step in trace.steps.values() for each in (step.before, step.after)]
+        for state in (trace.ending, *states):
+            if isinstance(state, Snapshot) and id(state) not in seen:
+                seen.add(id(state))
+                yield from _below(state.root, ("state",))
+
+
+def _below(node: Node, path: Path) -> Iterator[Path]:
+    yield path
+    if len(path) > _DEEPEST:
+        return
+    if isinstance(node, Part) and isinstance(node.values, dict):
+        for key, value in node.values.items():
+            yield from _below(value, (*path, node.step(key)))
+    elif isinstance(node, tuple) or (
+        isinstance(node, Part) and isinstance(node.values, (list, tuple))
+    ):
+        for index, value in enumerate(items_of(node)):
+            yield from _below(value, (*path, Key(index)))
