@@ -35,9 +35,12 @@ _COMMANDS = {
 _HELP = """Run graphs of LLM nodes in parallel, and trust the answer.
 
 \b
-  lift demo                 real work on the embedded model, no key needed
-  lift run flow.py:graph    run a graph
-  lift draw flow.py:graph   draw it as a Mermaid diagram
+  lift demo                   real work on the embedded model, no key needed
+  lift run flow.py:graph      run a graph
+  lift draw flow.py:graph     draw it as a Mermaid diagram
+  lift check flow.py:graph    find out whether it gives the same every time
+  lift agreement runs.jsonl --question id --run n --output text
+                              find out how far logged answers of a model agree
 """
 
 
@@ -93,7 +96,7 @@ def report(error: BaseException, *, show_traceback: bool = False) -> None:
     cls=LiftGroup,
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 the run failed, 2 wrong usage, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 the run or the check failed, 2 wrong usage, 130 interrupted.",
 )
 @click.version_option(__version__, prog_name="lift", message="%(prog)s %(version)s")
 @click.option("--traceback", is_flag=True, help="Show tracebacks of errors (or LIFT_TRACEBACK=1).")
