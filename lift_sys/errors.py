@@ -735,8 +735,8 @@ class DivergenceError(LiftError, AssertionError):
     def __init__(self, *, report: Any) -> None:
         self.report = report
         name = getattr(report, "target", "The target")
-        fails_alike = getattr(report, "fails_alike", False)
-        said = f"Every run of {name} failed" if fails_alike else f"{name} is not deterministic"
+        agree = getattr(report, "deterministic", False)  # then it is failures that agree
+        said = f"{name}: {report.headline}" if agree else f"{name} is not deterministic"
         super().__init__(f"{said}\n{report}")
 
 

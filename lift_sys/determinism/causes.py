@@ -40,6 +40,9 @@ async def with_exploration(
         options["on_run"] = partial(on_stage, "schedules")
     found = explore(target, state, **options | _options(wanted, single="budget"))
     report = replace(report, exploration=found)
+    if found.always_fails and not report.always_fails:
+        note = f"every run of the exploration failed: {found.outcomes[0].outcome.text}"
+        return replace(report, accepted=False, notes=(note, *report.notes))
     if found.is_deterministic:
         return report
     return replace(report, deterministic=False, accepted=False)

@@ -127,9 +127,16 @@ async def check_determinism(
         answers=answers,
     )
     if explore:
-        report = await with_exploration(
-            report, target, state, explore, strategy=strategy, deps=setting.deps, on_stage=on_stage
-        )
+        with answers_for(cassette):
+            report = await with_exploration(
+                report,
+                target,
+                state,
+                explore,
+                strategy=strategy,
+                deps=setting.deps,
+                on_stage=on_stage,
+            )
     if attribute:
         report = await with_attribution(
             report, target, state, attribute, strategy=strategy, deps=deps, on_stage=on_stage

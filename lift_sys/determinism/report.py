@@ -240,7 +240,9 @@ class DeterminismReport:
     @property
     def headline(self) -> str:
         """What a reader has to know first: the verdict, unless every run failed in the same way."""
-        return "every run failed" if self.fails_alike else self.verdict
+        if self.deterministic and not self.accepted:
+            return "every run failed" if self.always_fails else "every explored run failed"
+        return self.verdict
 
     def __repr__(self) -> str:
         return f"DeterminismReport({self.target!r}, {self.headline}, {self.evidence})"

@@ -215,8 +215,23 @@ def test_a_target_that_always_fails_alike_does_not_pass():
         report.headline,
         True,
     )
-    with pytest.raises(DivergenceError, match="Every run of fail failed\n"):
+    with pytest.raises(DivergenceError, match="^fail: every run failed\n"):
         asyncio.run(assert_deterministic(fail, Table(), RUNS))
+
+
+def test_a_target_that_fails_only_while_it_is_explored_does_not_pass():
+    """Nothing is known about other orders then, whatever the repeats came to."""
+
+    async def ask_loop(state: Table) -> None:
+        if "Controlled" in type(asyncio.get_running_loop()).__name__:
+            raise ValueError("what loop is this")
+
+    report = check(ask_loop, Table(), 3, explore=10)
+
+    assert report.deterministic
+    assert not report.accepted
+    assert report.headline == "every explored run failed"
+    assert any("every run of the exploration failed: ValueError" in each for each in report.notes)
 
 
 def test_the_failures_of_a_tolerated_share_are_named_and_most_may_not_fail():

@@ -162,6 +162,19 @@ async def test_a_scripted_model_that_varies_is_named_and_a_recording_of_it_agree
 
 
 @pytest.mark.extra("pydantic_ai")
+async def test_exploring_takes_the_answers_of_the_cassette_too():
+    """No model is asked: the script would have no answer."""
+    tape = Cassette.memory()
+    with tape.use():
+        await graph.run(state=Story(), deps=scripted("One."))
+
+    report = await check_determinism(graph, Story(), 2, deps=scripted(), cassette=tape, explore=20)
+
+    assert report.accepted
+    assert "One." in report.exploration.outcomes[0].outcome.text
+
+
+@pytest.mark.extra("pydantic_ai")
 async def test_a_request_that_the_cassette_has_no_answer_to_is_an_outcome_that_says_so():
     """The prompt has changed since: each run fails in the same way, at the step that asked."""
     tape = Cassette.memory()

@@ -102,7 +102,7 @@ def _say(case: ET.Element, report: DeterminismReport, message: str, text: str) -
     if report.accepted:
         ET.SubElement(case, "system-out").text = _xml(f"{message}\n{text}")
         return
-    kind = "EveryRunFailed" if report.fails_alike else "Divergence"
+    kind = "EveryRunFailed" if report.deterministic else "Divergence"
     failure = ET.SubElement(case, "failure", message=_xml(message), type=kind)
     failure.text = _xml(text)
 
