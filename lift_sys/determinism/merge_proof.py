@@ -2,43 +2,32 @@
 
 For every subset of the branches, all ways of reaching it must give the same: then, by induction, all
 orders do. That is `2^n` states and `n * 2^(n-1)` merges instead of `n!` orders. It holds for the
-given branches; to test a rule in general, let hypothesis draw them.
+given branches; to test a rule in general, let hypothesis draw them. A rule with a hidden state has none
+of this: so one that is not ours is merged in processes of its own, and where it could have such a
+state, again from the start: the subsets the other way around, with other times and random numbers.
 """
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from lift_sys.core.strategies import MergeStrategy, Race, Strategy, as_strategy
 from lift_sys.determinism.evidence import Grade
+from lift_sys.determinism.merge_lattice import Climb, Merge, Refutation, climbed, first_difference
 from lift_sys.determinism.merge_samples import sample_branches, sample_values
-from lift_sys.determinism.merge_ways import Folds, Joins, Merged, Reductions
+from lift_sys.determinism.merge_trials import is_ours, is_watchable_here, tried
+from lift_sys.determinism.merge_ways import Folds, Joins, Reductions
 from lift_sys.errors import UsageError
 from lift_sys.state.reducers import Reducer
 
-_Merge: TypeAlias = Joins | Reductions | Folds
+Verdict: TypeAlias = Literal["holds", "order_dependent", "refuted", "unproven"]
+"""Proven; dependent on order by definition, as RACE; refuted; or nothing seen, and no proof either."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refutation:
-    """Where two ways of merging the same branches differ.
-
-    Attributes:
-        subset: Indices of the branches that are merged.
-        branch: The one that arrives last on the second way.
-        first, second: What the two ways give, as text.
-        reason: What is wrong, in a sentence.
-    """
-
-    subset: tuple[int, ...]
-    branch: int
-    first: str
-    second: str
-    reason: str
+_LEVELS = (1, 2, 3)
+_NO_FORK = "this platform has no fork, so the rule was not tried from the start again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,22 +37,30 @@ class MergeProof:
     Attributes:
         rule: The strategy or reducer.
         branches: How many branches were merged.
-        verdict: `holds`; `order_dependent` by definition, as of RACE; or `refuted`.
+        verdict: `holds`; `order_dependent` by definition, as of RACE; `refuted`; or `unproven`, where
+            no difference was seen, but `caveats` tell how there could be one.
         declared_order_matters: Whether branches declared in another order would give something
             else. That is no fault: a reducer gets its values in declared order.
         refutation: Where it fails.
+        caveats: What the rule keeps, asks or does that could make it give something else another
+            time. The grade is SAMPLED then.
         merges: How many merges were made.
         seconds: Wall time.
     """
 
     rule: str
     branches: int
-    verdict: Literal["holds", "order_dependent", "refuted"]
+    verdict: Verdict
     declared_order_matters: bool
     refutation: Refutation | None
     merges: int
     seconds: float
-    grade: Grade = field(default=Grade.PROVEN)
+    caveats: tuple[str, ...] = ()
+
+    @property
+    def grade(self) -> Grade:
+        """PROVEN, unless there are caveats."""
+        return Grade.SAMPLED if self.caveats else Grade.PROVEN
 
     @property
     def holds(self) -> bool:
@@ -75,13 +72,11 @@ class MergeProof:
         if self.verdict == "order_dependent":
             return head + "depends on the order of arrival by definition"
         if self.refutation is None:
-            text = head + "no order of arrival matters"
-            return text + "; declared order does" if self.declared_order_matters else text
-        found = self.refutation
-        return (
-            f"{head}{found.reason}: branches {list(found.subset)} give {found.first}, but "
-            f"{found.second} if {found.branch} arrives last"
-        )
+            seen = "was seen to matter" if self.caveats else "matters"
+            text = f"{head}no order of arrival {seen}"
+            text += "; declared order does" if self.declared_order_matters else ""
+            return text + "".join(f"; not proven: {caveat}" for caveat in self.caveats)
+        return f"{head}{self.refutation}"
 
 
 def prove_merge(
@@ -93,6 +88,10 @@ def prove_merge(
     streaming: bool = False,
 ) -> MergeProof:
     """Prove that what `rule` makes of `branches` does not depend on the order in which they end.
+
+    A rule of your own is merged in forks of this process: what it keeps from merge to merge, the time
+    and random numbers are watched there and moved, and what it prints is lost. It is proven only if it
+    uses none of these.
 
     Args:
         rule: A strategy, a reducer `(base, values) -> value`, or with `streaming` a function
@@ -107,11 +106,13 @@ def prove_merge(
     Raises:
         UsageError: The rule is none, or it is not one of ours and no branches are given.
         CanonicalError: A merged value has no canonical form.
+        AttributionError: A merge ended its process.
     """
     started = time.perf_counter()
     strategy = as_strategy(rule) if isinstance(rule, (MergeStrategy, Strategy)) else None
     if strategy is None and not callable(rule):
         raise UsageError(f"{rule!r} is no strategy and no reducer `(base, values) -> value`.")
+    plain = branches is None and is_ours(strategy or rule)
     if branches is None:
         sampled = sample_branches(strategy, n) if strategy else sample_values(rule, n)
         if sampled is None:
@@ -120,63 +121,47 @@ def prove_merge(
                 f"`branches`, what each branch comes to, and `base`, what was there before."
             )
         base, branches = sampled
-    matters = False
     if strategy is not None:
-        merge: _Merge = Joins(strategy, base, branches)
+        merge: Merge = Joins(strategy, base, branches)
     elif streaming:
         merge = Folds(rule, base, branches)  # type: ignore[arg-type]
     else:
         merge = Reductions(rule, base, branches)  # type: ignore[arg-type]
-    if isinstance(strategy, Race):
-        verdict: Literal["holds", "order_dependent", "refuted"] = "order_dependent"
-        refutation, merges = None, 0
-    else:
-        refutation, merges = _refuted(merge, len(branches))
-        verdict = "refuted" if refutation else "holds"
-        if isinstance(merge, Reductions) and refutation is None:
-            matters = merge.declared_order_matters()
+    verdict: Verdict = "order_dependent"
+    found = Climb()
+    if not isinstance(strategy, Race):
+        # Of a rule of ours on samples of ours, no code is the user's.
+        found = climbed(merge) if plain else _tried(merge, rule, base)
+        verdict = "refuted" if found.refutation else "unproven" if found.signs else "holds"
     return MergeProof(
         rule=_name_of(rule),
         branches=len(branches),
         verdict=verdict,
-        declared_order_matters=matters,
-        refutation=refutation,
-        merges=merges,
+        declared_order_matters=found.declared_order_matters,
+        refutation=found.refutation,
+        caveats=() if found.refutation else found.signs,
+        merges=found.merges,
         seconds=time.perf_counter() - started,
     )
 
 
-def _refuted(merge: _Merge, count: int) -> tuple[Refutation | None, int]:
-    """Go up the lattice of subsets; each is reached from all that are smaller by one."""
-    merges = 0
-    whole: Merged | None = None
-    for size in range(1, count + 1):
-        for subset in itertools.combinations(range(count), size):
-            first: Merged | None = None
-            for last in reversed(subset):  # the first way is the declared order
-                merged = merge((*(each for each in subset if each != last), last))
-                merges += 1
-                first = whole = first or merged
-                if merged.digest != first.digest:
-                    return _refutation(subset, last, first, merged, merge.fault), merges
-    if whole is not None and whole.raised and not isinstance(merge, Joins):
-        everything = tuple(range(count))
-        reason = "it can't combine these values, whatever the order"
-        return _refutation(everything, everything[-1], whole, whole, reason), merges
-    early = merge.too_early(whole) if isinstance(merge, Joins) and whole is not None else None
-    if early is not None and whole is not None:
-        subset, decided = early
-        reason = "it is decided before all have ended, and for something else"
-        return _refutation(subset, subset[-1], whole, decided, reason), merges
-    return None, merges
-
-
-def _refutation(
-    subset: tuple[int, ...], last: int, first: Merged, second: Merged, reason: str
-) -> Refutation:
-    return Refutation(
-        subset=subset, branch=last, first=first.text, second=second.text, reason=reason
-    )
+def _tried(merge: Merge, rule: Any, base: Any) -> Climb:
+    """Climb the lattice in processes of its own, as often as it takes to trust the rule."""
+    if not is_watchable_here():
+        return replace(climbed(merge), signs=(_NO_FORK,))
+    trial = tried(rule, base, lambda: climbed(merge))
+    found, signs = trial.value, trial.signs
+    if found.refutation is not None or not signs:
+        return replace(found.because(signs), signs=signs)
+    merges = found.merges
+    for level in _LEVELS:
+        again = tried(rule, base, lambda: climbed(merge, backwards=True), level=level).value
+        merges += again.merges
+        refutation = again.refutation or first_difference(found, again)
+        if refutation is not None:
+            found = replace(found, refutation=refutation).because(signs)
+            break
+    return replace(found, signs=signs, merges=merges)
 
 
 def _name_of(rule: Any) -> str:

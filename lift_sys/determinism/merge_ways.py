@@ -35,15 +35,30 @@ class Merged:
     raised: bool = False
 
 
-class Joins:
-    """Merges by a strategy, through the executor that does so in use."""
+class _Ways:
+    """What all of these have.
+
+    Attributes:
+        fault: What is wrong if two ways differ.
+        count: How many branches there are.
+    """
 
     fault = "the order of arrival matters"
+    count: int
+
+    def when(self, last: int) -> str:
+        """What is different about a way on which `last` arrives last."""
+        return f"if {last} arrives last"
+
+
+class Joins(_Ways):
+    """Merges by a strategy, through the executor that does so in use."""
 
     def __init__(self, strategy: Strategy, base: Any, branches: Sequence[Any]) -> None:
         if not isinstance(base, BaseModel):
             raise UsageError("A strategy merges states: give `base`, the state before the fork.")
         self._strategy = strategy
+        self.count = len(branches)
         self._executor: ParallelExecutor[Any] = ParallelExecutor(len(branches))
         context: RunContext[Any] = RunContext(base, execution_id="proof", scope=RunScope(seed=0))
         self._base = Base.of(context)
@@ -90,10 +105,9 @@ class Joins:
 
     def too_early(self, whole: Merged) -> tuple[tuple[int, ...], Merged] | None:
         """Branches on which the strategy would decide for something else than on all of them."""
-        count = len(self._endings)
-        for size in range(1, count):
-            for subset in itertools.combinations(range(count), size):
-                decider = decider_for(self._strategy, count)
+        for size in range(1, self.count):
+            for subset in itertools.combinations(range(self.count), size):
+                decider = decider_for(self._strategy, self.count)
                 for result in self._results(subset):
                     good = result.is_success and is_accepted(self._strategy, result) is None
                     vote = vote_of(self._strategy, result) if good and result._ending else None
@@ -108,10 +122,10 @@ class Joins:
         return None
 
 
-class Reductions:
+class Reductions(_Ways):
     """Calls of a reducer, which is given its values in declared order whatever the arrival."""
 
-    fault = "the same values in the same order give another result: it has a state of its own"
+    fault = "the same values in the same order give another result"
 
     def __init__(
         self, reducer: Callable[[Any, Any], Any], base: Any, values: Sequence[Any]
@@ -119,6 +133,11 @@ class Reductions:
         self._reducer = reducer
         self._base = base
         self._values = values
+        self.count = len(values)
+
+    def when(self, last: int) -> str:
+        """What is different about a second way that ends with `last`: nothing."""
+        return "when asked again"
 
     def __call__(self, arrival: tuple[int, ...]) -> Merged:
         """Merge these branches, in order of arrival."""
@@ -131,23 +150,21 @@ class Reductions:
 
     def declared_order_matters(self) -> bool:
         """Whether some values in another order give something else."""
-        count = len(self._values)
-        for size in range(2, count + 1):
-            for subset in itertools.combinations(range(count), size):
+        for size in range(2, self.count + 1):
+            for subset in itertools.combinations(range(self.count), size):
                 plain = self._reduce(subset).digest
                 if any(self._reduce(order).digest != plain for order in _other_orders(subset)):
                     return True
         return False
 
 
-class Folds:
+class Folds(_Ways):
     """A merge that is fed one value after the other, as they arrive."""
-
-    fault = "the order of arrival matters"
 
     def __init__(self, fold: Callable[[Any, Any], Any], base: Any, values: Sequence[Any]) -> None:
         self._fold = fold
         self._values = values
+        self.count = len(values)
         self._reached: dict[frozenset[int], Any] = {frozenset(): base}
 
     def __call__(self, arrival: tuple[int, ...]) -> Merged:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 from lift_sys.determinism import targets
 from lift_sys.determinism.attribution.controls import Controls
@@ -33,6 +35,8 @@ from lift_sys.determinism.outcome import Outcome, Ran, failure_of, in_the_caller
 from lift_sys.determinism.targets import Target
 from lift_sys.determinism.trace import Tracer
 from lift_sys.errors import AttributionError, CanonicalError, LiftError
+
+ResultT = TypeVar("ResultT")
 
 
 def run_in_child(
@@ -116,6 +120,23 @@ def run_in_child(
         ],
         "answers": answers.known,
     }
+
+
+def call_in_child(
+    controls: Controls, replaced: Replacements, setting: Setting, work: Callable[[], ResultT]
+) -> ResultT:
+    """Call `work` with sources held and moved as `setting` says, in a process that ends afterwards.
+
+    What the environment says is left as it is.
+    """
+    controls.begin(setting)
+    controls.surroundings[:] = [Moved(pid=os.getpid())]
+    seed_shared(setting.level("rng"))
+    replaced.apply_to_modules()
+    try:
+        return work()
+    finally:
+        controls.setting = None
 
 
 def _loaded(task: Task, controls: Controls, *, marked: bool) -> Work:
