@@ -1,8 +1,10 @@
 """What attribution does where it can't do all: targets that stay here, states and runs that fail."""
 
 import os
+import signal
 import threading
 import uuid
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -32,6 +34,18 @@ async def gives_a_lock(state):
 
 async def ends_its_process(state):
     os._exit(3)
+
+
+def ends_its_worker_once(state):
+    flag = Path(state.name)
+    if not flag.exists():
+        flag.touch()
+        os.kill(os.getppid(), signal.SIGKILL)
+    return str(uuid.uuid4())
+
+
+def ends_its_worker(state):
+    os.kill(os.getppid(), signal.SIGKILL)
 
 
 async def never_ends(state):
@@ -138,6 +152,20 @@ def test_a_worker_that_was_killed_is_started_again(workers):
     workers.of((0, 0)).process.kill()
 
     assert attribute(culprits.unix_time, workers=workers, sources=["clock"]).guilty
+
+
+def test_a_worker_that_ends_before_it_answers_is_started_again(workers, tmp_path):
+    """A worker that was killed may look alive until it is asked."""
+    state = Holding(name=str(tmp_path / "flag"))
+
+    found = attribute(ends_its_worker_once, state, workers=workers, sources=["entropy"])
+
+    assert found.sources == ("entropy",)
+
+
+def test_a_target_that_ends_each_worker_is_an_error(workers):
+    with pytest.raises(AttributionError, match="the target ends its parent process"):
+        attribute(ends_its_worker, workers=workers)
 
 
 def test_a_program_that_always_fails_alike_is_cleared_and_the_report_says_so(workers):

@@ -20,11 +20,12 @@ from lift_sys.core.strategies import MergeStrategy, Strategy
 from lift_sys.determinism.attribution.blame import blame
 from lift_sys.determinism.attribution.causes import Attribution
 from lift_sys.determinism.attribution.experiment import Experiment, LoadError
+from lift_sys.determinism.attribution.forks import ForkRunner
 from lift_sys.determinism.attribution.frames import Frames
 from lift_sys.determinism.attribution.marking import is_markable
 from lift_sys.determinism.attribution.model import ModelTap, as_tap
 from lift_sys.determinism.attribution.modules import stop_reading_main
-from lift_sys.determinism.attribution.processes import ForkRunner, Runner, WorkerRunner, Workers
+from lift_sys.determinism.attribution.processes import Runner, WorkerRunner, Workers
 from lift_sys.determinism.attribution.search import search
 from lift_sys.determinism.attribution.settings import SOURCES, Source
 from lift_sys.determinism.attribution.surroundings import Surroundings

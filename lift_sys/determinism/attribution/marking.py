@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -25,24 +26,26 @@ def is_markable(target: Any) -> bool:
         return False
 
 
-def mark_functions(frames: Frames) -> None:
-    """Exchange the code of all functions of the user's in this process."""
-    known: dict[str, dict[tuple[str, int], CodeType]] = {}
+def marked_functions(frames: Frames) -> list[tuple[FunctionType, CodeType]]:
+    """All functions of the user's in this process, each with its marked code.
+
+    Call it before forking: in a process with many modules, such as that of a test suite, it takes a
+    second to compile them.
+    """
+    found = []
     for function in gc.get_objects():
-        if type(function) is not FunctionType:
+        if type(function) is not FunctionType or not frames.is_user(function.__code__.co_filename):
             continue
         code = function.__code__
-        file = code.co_filename
-        if not frames.is_user(file):
-            continue
-        if file not in known:
-            known[file] = _marked_codes(file)
-        marked = known[file].get((code.co_qualname, code.co_firstlineno))
+        marked = _marked_codes(code.co_filename).get((code.co_qualname, code.co_firstlineno))
         # A closure can only take code that closes over the same names.
         if marked is not None and marked.co_freevars == code.co_freevars:
-            function.__code__ = marked
+            found.append((function, marked))
+    return found
 
 
+# A process runs what it has loaded, whatever becomes of the file later.
+@cache
 def _marked_codes(file: str) -> dict[tuple[str, int], CodeType]:
     """By name and line, the marked code of each function in a file; empty if it is no Python."""
     try:

@@ -1,6 +1,6 @@
-"""Where runs happen: worker processes for each hash seed and layout, or forks of this process.
+"""Where runs happen: worker processes, one for each hash seed and layout of memory.
 
-Both are a `Runner`. Workers are kept for a whole attribution, and for several with `Workers` given
+Workers are kept for a whole attribution, and for several with `Workers` given
 to `attribute`; starting one takes about half a second, a run in it some milliseconds.
 """
 
@@ -18,17 +18,17 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from lift_sys.determinism.attribution import worker
-from lift_sys.determinism.attribution.controls import Controls
-from lift_sys.determinism.attribution.frames import Frames
-from lift_sys.determinism.attribution.patches import install
-from lift_sys.determinism.attribution.running import run_in_child
 from lift_sys.determinism.attribution.settings import Setting
 from lift_sys.determinism.attribution.surroundings import Surroundings
-from lift_sys.determinism.attribution.task import Task, Work
+from lift_sys.determinism.attribution.task import Task
 from lift_sys.errors import AttributionError
 
 # Levels of PYTHONHASHSEED; any that differ will do.
 _HASH_SEEDS = ("0", "101", "20202", "3030303")
+_GONE = (
+    "A worker process of attribution ended twice while the target ran in it: the target ends its "
+    "parent process, or the machine is out of memory."
+)
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from lift_sys.determinism.attribution.worker import main; "
@@ -50,6 +50,10 @@ class Runner(Protocol):
     def prepare(self, settings: list[Setting]) -> None:
         """Start what runs with these settings will need, all at the same time."""
         ...
+
+
+class _WorkerGoneError(AttributionError):
+    """A worker process ended, by itself or by somebody else's hand."""
 
 
 class _Worker:
@@ -113,7 +117,7 @@ class _Worker:
                 )
             data = os.read(self._answers, 1 << 20)
             if not data:
-                raise AttributionError("A worker process of attribution ended by itself.")
+                raise _WorkerGoneError(_GONE)
             self._rest += data
         line, _, self._rest = self._rest.partition(b"\n")
         found = json.loads(line)
@@ -194,6 +198,16 @@ class WorkerRunner:
 
     def run(self, setting: Setting, answers: Mapping[str, Any]) -> dict[str, Any]:
         """Run once in the worker of this setting."""
+        try:
+            answer = self._asked(setting, answers)
+        except _WorkerGoneError:
+            # Whoever ended it may have done so before this run: that it is gone shows only now.
+            answer = self._asked(setting, answers)
+        new = [name for name in answer.get("libraries", ()) if name not in self._libraries]
+        self._libraries += tuple(new)
+        return answer
+
+    def _asked(self, setting: Setting, answers: Mapping[str, Any]) -> dict[str, Any]:
         request = {
             "task": self._task,
             "setting": setting.to_json(),
@@ -203,79 +217,9 @@ class WorkerRunner:
         try:
             worker = self._workers.of(setting.process)
             worker.preload(self._libraries)
-            answer = worker.ask(request, self._timeout)
+            return worker.ask(request, self._timeout)
         except (AttributionError, OSError) as error:
             self._workers.drop(setting.process)
             if isinstance(error, AttributionError):
                 raise
-            raise AttributionError("A worker process of attribution ended by itself.") from error
-        new = [name for name in answer.get("libraries", ()) if name not in self._libraries]
-        self._libraries += tuple(new)
-        return answer
-
-
-class ForkRunner:
-    """Runs work in forks of this process: for what no other process can import.
-
-    Call it in the thread that the user's code belongs to: a fork has no other threads.
-    """
-
-    def __init__(
-        self, work: Work, own: tuple[str, ...], surroundings: Surroundings, timeout: float
-    ) -> None:
-        self._work = work
-        self._own = own
-        self._surroundings = surroundings
-        self._timeout = timeout
-
-    def prepare(self, settings: list[Setting]) -> None:
-        """Nothing to start."""
-
-    def run(self, setting: Setting, answers: Mapping[str, Any]) -> dict[str, Any]:
-        """Run once in a fork."""
-        read, write = os.pipe()
-        levels = self._surroundings.fresh()
-
-        def work() -> None:
-            import asyncio
-
-            asyncio._set_running_loop(None)
-            worker.silence()
-            controls = Controls(Frames(self._own))
-            replaced = install(controls)
-            try:
-                answer = run_in_child(
-                    controls, replaced, setting, levels, dict(answers), self._work
-                )
-            except Exception as error:
-                answer = {"failed": "broken", "text": f"{type(error).__name__}: {error}"}
-            controls.setting = None
-            worker.send(write, answer)
-
-        child = worker.fork(work)
-        os.close(write)
-        try:
-            data = self._read(read, child)
-        finally:
-            os.close(read)
-            os.waitpid(child, 0)
-        if not data:
-            raise AttributionError("A run of the target ended its process.")
-        found = json.loads(data)
-        assert isinstance(found, dict)
-        return found
-
-    def _read(self, pipe: int, child: int) -> bytes:
-        data, until = b"", time.monotonic() + self._timeout
-        while True:
-            ready, _, _ = select.select([pipe], [], [], max(0.0, until - time.monotonic()))
-            if not ready:
-                os.kill(child, signal.SIGKILL)
-                raise AttributionError(
-                    "A run of the target did not end in time. Give a smaller state, or more "
-                    "seconds with `timeout=`."
-                )
-            piece = os.read(pipe, 1 << 20)
-            if not piece:
-                return data
-            data += piece
+            raise _WorkerGoneError(_GONE) from error

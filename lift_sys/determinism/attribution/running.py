@@ -19,7 +19,6 @@ from lift_sys.determinism import targets
 from lift_sys.determinism.attribution.controls import Controls
 from lift_sys.determinism.attribution.frameworks import tap_frameworks, threads_on_loop
 from lift_sys.determinism.attribution.instrument import SetReadings
-from lift_sys.determinism.attribution.marking import mark_functions
 from lift_sys.determinism.attribution.model import Answers, installed
 from lift_sys.determinism.attribution.modules import UserFinder, take_over_main
 from lift_sys.determinism.attribution.observation import views_of
@@ -66,10 +65,8 @@ def run_in_child(
     try:
         # Work that has not come as a task runs in a fork of its own process.
         forked = isinstance(work, Work)
-        marked = setting.reads_sets or (forked and setting.level("hash_seed") > 0)
+        marked = setting.is_marked_in_fork if forked else setting.reads_sets
         if forked:
-            if marked:
-                mark_functions(controls.frames)
             gc.freeze()  # what the process had before is no business of this run
         if setting.level("address"):
             kept += settle_heap(setting.level("address"))

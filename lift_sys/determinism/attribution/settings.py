@@ -75,6 +75,11 @@ class Setting:
         """Whether the user's modules are loaded with their readings of sets instrumented."""
         return bool({"see_sets", "sort_sets"} & set(self.probes)) or bool(self.shuffle_sets)
 
+    @property
+    def is_marked_in_fork(self) -> bool:
+        """Whether they are instrumented in a fork, where no other hash seed is to be had."""
+        return self.reads_sets or self.level("hash_seed") > 0
+
     def to_json(self) -> dict[str, Any]:
         """As JSON's types, for the way to a worker."""
         return {
