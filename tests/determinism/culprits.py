@@ -9,12 +9,17 @@ import datetime
 import os
 import random
 import secrets
+import signal
 import socket
 import tempfile
+import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import as_completed as futures_as_completed
 from datetime import UTC
 from pathlib import Path
+from threading import get_ident
 from time import monotonic
 
 from pydantic import BaseModel
@@ -198,6 +203,30 @@ async def threads_on_completion(state):
     return done
 
 
+async def order_of_two_names(state):
+    return list({"anna", "bert"})  # guilty: hash_seed
+
+
+async def order_of_wait(state):
+    tasks = [asyncio.create_task(_answer(name)) for name in NAMES[:2]]
+    done, _ = await asyncio.wait(tasks)
+    return [task.result() for task in done]  # guilty: address
+
+
+def thread_number(state):
+    return get_ident()  # guilty: env
+
+
+def thread_attribute(state):
+    assert threading.current_thread().ident == threading.main_thread().ident
+    return threading.current_thread().native_id  # guilty: env
+
+
+def process_numbers(state):
+    own = os.getpid()  # guilty: env
+    return own, os.getppid()  # guilty: env
+
+
 async def ask_provider(prompt: str) -> str:
     """A provider that answers as it likes; tests declare it as the model."""
     await asyncio.sleep(0.01)
@@ -281,6 +310,13 @@ def plain_calm(state):
     return sorted({name.upper() for name in NAMES})
 
 
+def signals_itself(state):
+    heard = []
+    signal.signal(signal.SIGUSR1, lambda *_: heard.append("heard"))
+    os.kill(os.getpid(), signal.SIGUSR1)
+    return heard
+
+
 async def calm_primitives(state):
     """What of asyncio a program is held by: time-outs that do not fire, locks, queues, threads."""
     queue = asyncio.Queue()
@@ -304,6 +340,31 @@ async def calm_primitives(state):
         with_time_out = 1
     taken = sorted([await queue.get() for _ in range(4)])
     return [found[number] for number in taken], with_time_out
+
+
+# --- threads of their own ----------------------------------------------------------------------
+
+
+def raw_threads(state):
+    done = []
+    threads = [threading.Thread(target=done.append, args=(name,)) for name in NAMES]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return done
+
+
+def pool_on_completion(state):
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(str.upper, name) for name in NAMES]
+        return [job.result() for job in futures_as_completed(jobs)]
+
+
+def pool_and_clock(state):
+    with ThreadPoolExecutor(3) as pool:
+        names = list(pool.map(str.upper, NAMES))
+    return [names, time.time()]  # guilty: clock
 
 
 # --- inside graphs -----------------------------------------------------------------------------

@@ -33,6 +33,10 @@ def workers():
         ("order_of_folder", "order only"),
         ("order_by_id", "order only"),
         ("threads_on_completion", "order only"),
+        ("order_of_two_names", "set iteration, order only"),
+        ("order_of_wait", "order only"),
+        ("thread_number", ""),
+        ("thread_attribute", ""),
         pytest.param("text_of_object", "memory address in text", marks=pytest.mark.slow),
         pytest.param("temporary_folder", "", marks=pytest.mark.slow),
         pytest.param("numpy_global", "", marks=pytest.mark.slow),
@@ -66,6 +70,30 @@ def test_one_source_is_named_with_its_line(name, refinement, workers):
     assert found.runs <= 40
 
 
+@pytest.mark.parametrize("name", ["raw_threads", "pool_on_completion"])
+def test_threads_that_nothing_holds_are_never_cleared(name, workers):
+    found = attribute(getattr(culprits, name), workers=workers)
+
+    assert (found.verdict, found.guilty) == ("uncontrolled", [])
+    assert "schedule" not in found.innocent
+    assert "threads are not controlled" in found.untested["schedule"]
+    assert "culprits.py:" in found.untested["schedule"]
+
+
+def test_beside_threads_a_guilty_source_is_named_and_the_schedule_is_left_open(workers):
+    found = attribute(culprits.pool_and_clock, workers=workers)
+
+    assert named(found) == marked(culprits.pool_and_clock), str(found)
+    assert "threads are not controlled" in found.untested["schedule"]
+
+
+def test_a_number_is_taken_back_by_what_sends_signals(workers):
+    """Under attribution a process is told another number than its own; no stranger gets its signal."""
+    found = attribute(culprits.signals_itself, workers=workers)
+
+    assert (found.verdict, found.sources) == ("innocent", ())
+
+
 def test_a_declared_model_is_recorded_held_and_varied(workers):
     found = attribute(culprits.provider_varies, model=culprits.ask_provider, workers=workers)
 
@@ -85,7 +113,7 @@ def test_a_model_can_be_declared_by_name(workers):
     assert found.sources == ("model",)
 
 
-@pytest.mark.parametrize("name", ["uuid_and_clock", "home_and_folder"])
+@pytest.mark.parametrize("name", ["uuid_and_clock", "home_and_folder", "process_numbers"])
 def test_sources_and_lines_that_suffice_by_themselves_are_all_named(name, workers):
     culprit = getattr(culprits, name)
 

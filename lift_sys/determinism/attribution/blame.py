@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lift_sys.determinism.attribution.causes import Attribution, Cause
+from lift_sys.determinism.attribution.causes import Attribution, Cause, Verdict
 from lift_sys.determinism.attribution.experiment import Experiment
 from lift_sys.determinism.attribution.frames import Place
 from lift_sys.determinism.attribution.locating import Line, Locator
@@ -20,14 +20,14 @@ _LOCAL = "local time"
 def blame(experiment: Experiment, found: Found, target: str) -> Attribution:
     """Make the report of what `found` holds."""
     if found.residual is not None:
-        return Attribution(
-            target=target,
-            verdict="uncontrolled",
-            runs=experiment.runs,
-            difference=found.residual,
-        )
+        return _uncontrolled(experiment, found.residual, target)
+    threads = experiment.threads
+    if threads and found.hits:
+        found.residual = _unsteady(experiment, found)
+        if found.residual is not None:
+            return _uncontrolled(experiment, found.residual, target)
     locator = Locator(experiment)
-    _tell_sets_apart(experiment, locator, found)
+    _look_at_sets(experiment, locator, found)
     guilty: list[Cause] = []
     notes = list(found.notes)
     # Whatever is moved makes and frees other objects on the way, so that addresses move, too, and
@@ -36,8 +36,9 @@ def blame(experiment: Experiment, found: Found, target: str) -> Attribution:
     for hit in found.hits:
         for source in hit.sources:
             lines = locator.lines(hit, source, strict=strict)
-            if strict and not lines and source in IN_PROCESS:
-                found.doubtful[source] = "no line shows it apart from addresses"
+            if not lines and (threads or (strict and source in IN_PROCESS)):
+                other = "threads, which are not controlled" if threads else "addresses"
+                found.doubtful[source] = f"no line shows it apart from {other}"
                 continue
             refinement = refine(experiment, hit, source)
             guilty += _causes(experiment, hit, source, lines, refinement)
@@ -52,9 +53,12 @@ def blame(experiment: Experiment, found: Found, target: str) -> Attribution:
     accused = {cause.source for cause in guilty}
     blamed = {source for hit in found.hits for source in hit.sources}
     blamed |= accused
+    if threads and "schedule" not in accused:
+        found.doubtful["schedule"] = _not_held(threads)
+        blamed.add("schedule")
     return Attribution(
         target=target,
-        verdict="guilty" if guilty else "innocent" if found.innocent else "undecided",
+        verdict=_verdict(guilty, found, threads),
         guilty=guilty,
         innocent=tuple(source for source in found.innocent if source not in blamed),
         untested={
@@ -65,22 +69,58 @@ def blame(experiment: Experiment, found: Found, target: str) -> Attribution:
     )
 
 
-def _tell_sets_apart(experiment: Experiment, locator: Locator, found: Found) -> None:
-    """Where addresses are guilty, blame the hash seed, too, if sets that it orders are read."""
-    sources = {source for hit in found.hits for source in hit.sources}
-    if "hash_seed" in sources or "hash_seed" not in found.doubtful:
-        return
-    lines = locator.sets("hash_seed")
-    hit = Hit(sources=("hash_seed",), setting=Setting(), observed=experiment.baseline)
-    if not lines:
-        return
-    for order in (1, 2):
-        setting = Setting(shuffle_sets=tuple(line.key for line in lines), set_order=order)
-        observed = experiment.diverging(setting) if experiment.left else None
-        if observed is not None:
-            hit = Hit(sources=("hash_seed",), setting=setting, observed=observed)
-            found.hits.append(hit)
-            return
+def _verdict(guilty: Sequence[Cause], found: Found, threads: Sequence[str]) -> Verdict:
+    if guilty:
+        return "guilty"
+    if threads:
+        return "uncontrolled"
+    return "innocent" if found.innocent else "undecided"
+
+
+def _uncontrolled(experiment: Experiment, residual: str, target: str) -> Attribution:
+    threads = experiment.threads
+    return Attribution(
+        target=target,
+        verdict="uncontrolled",
+        runs=experiment.runs,
+        difference=residual,
+        untested={"schedule": _not_held(threads)} if threads else {},
+    )
+
+
+def _not_held(threads: Sequence[str]) -> str:
+    return f"threads are not controlled: they end in an order of their own; {' and '.join(threads)}"
+
+
+def _unsteady(experiment: Experiment, found: Found) -> str | None:
+    """What differs between equal runs; threads may do so at any time, and not just what was moved."""
+    again = [(Setting(), experiment.baseline)]
+    again += [(hit.setting, hit.observed) for hit in found.hits]
+    for setting, before in again:
+        observed = experiment.observe(setting) if experiment.left else before
+        if observed.differs(before):
+            return before.first_difference(observed)
+    return None
+
+
+def _look_at_sets(experiment: Experiment, locator: Locator, found: Found) -> None:
+    """Blame hash seed and address by the sets that they order, where moving them told nothing.
+
+    A set of two is in the same order for half of all seeds and layouts, so three levels may miss it.
+    And where addresses are guilty, another hash seed proves nothing, as it comes with other addresses.
+    """
+    blamed = {source for hit in found.hits for source in hit.sources}
+    sources: tuple[Source, ...] = ("hash_seed", "address")
+    for source in sources:
+        if source in blamed or not (source in found.doubtful or source in found.innocent):
+            continue
+        lines = locator.sets(source, certain=source not in found.doubtful)
+        for order in (1, 2) if lines else ():
+            setting = Setting(shuffle_sets=tuple(line.key for line in lines), set_order=order)
+            observed = experiment.diverging(setting) if experiment.left else None
+            if observed is not None:
+                found.hits.append(Hit(sources=(source,), setting=setting, observed=observed))
+                break
 
 
 def _causes(

@@ -13,8 +13,8 @@ from typing import Any, Literal, TypeAlias
 from lift_sys.determinism.attribution.settings import Source
 
 Verdict: TypeAlias = Literal["guilty", "innocent", "uncontrolled", "undecided"]
-"""Moving something changes the result; moving nothing does; it changes with everything held; or the
-runs that were allowed did not do to tell."""
+"""Moving something changes the result; moving nothing does; it changes with everything held, or hangs on
+threads, which nothing holds; or the runs that were allowed did not do to tell."""
 
 _MEANING: dict[Source, str] = {
     "schedule": "the order in which what is awaited comes back",
@@ -76,8 +76,8 @@ class Attribution:
 
     Attributes:
         target: How the report calls it.
-        verdict: "uncontrolled" where runs differ with everything held: then nothing is said about
-            sources.
+        verdict: "uncontrolled" where runs differ with everything held, and nothing is said about
+            sources; or where nothing was seen to differ, but threads ran that nothing could hold.
         guilty: One cause for each source and line.
         innocent: Sources that were moved, or that nobody asked, without any effect on the result.
         untested: Sources that could not be moved here, with the reason.
@@ -131,6 +131,8 @@ class Attribution:
             return "no divergence under any perturbation"
         if self.verdict == "undecided":
             return "nothing found in the runs that were allowed"
+        if self.verdict == "uncontrolled" and not self.difference:
+            return "no divergence seen, but it runs threads, whose order is not controlled"
         if self.verdict == "uncontrolled":
             return "runs differ with everything held: threads, C code or the outside world"
         return "depends on " + " and ".join(_MEANING[source] for source in self.sources)

@@ -31,6 +31,7 @@ class Controls:
         calls: For each source, the places that asked, by their key; in order of first asking.
         surroundings: What each level of the environment says.
         variables: Environment variables that lines of the user's read.
+        threads: Lines of the user's that started a thread, by their key.
         unplaced: Sources that were asked for without a line of the user's on the stack.
     """
 
@@ -38,6 +39,7 @@ class Controls:
         self.frames = frames
         self.setting: Setting | None = None
         self.calls: dict[Source, dict[str, Place]] = {}
+        self.threads: dict[str, Place] = {}
         self.unplaced: set[Source] = set()
         self.variables: set[str] = set()
         self.surroundings: list[Moved] = []
@@ -47,6 +49,7 @@ class Controls:
         """From now on `setting` holds."""
         self.setting = setting
         self.calls = defaultdict(dict)
+        self.threads = {}
         self.unplaced = set()
         self.variables = set()
         self._counts.clear()
@@ -74,6 +77,12 @@ class Controls:
         if only is None or (place is not None and place.key in only):
             return level
         return 0
+
+    def starts_thread(self, call: str) -> None:
+        """Note who starts a thread, which nothing here holds."""
+        place = self.frames.caller(call)
+        if place is not None:
+            self.threads.setdefault(place.key, place)
 
     def reads_variable(self, name: str) -> None:
         """Note a variable, if it is the user's own line that reads it, maybe by `os.getenv`."""

@@ -90,6 +90,12 @@ class Experiment:
         self.seen.append(observed)
         return observed, bool(answer.get("libraries"))
 
+    @property
+    def threads(self) -> list[str]:
+        """The lines that started threads, as text, of all runs so far."""
+        places = [place for observed in self.seen for place in observed.threads]
+        return list(dict.fromkeys(f"{place.call} at {place.site}" for place in places))
+
     def asked_again(self) -> bool | None:
         """Ask the models anew: whether a request that was answered before got another answer.
 

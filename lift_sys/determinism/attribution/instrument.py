@@ -132,14 +132,15 @@ class SetReadings:
             all sets that it would order are read in another order.
 
     Attributes:
-        seen: Places where a set of two elements or more was read, by key, and whether a hash seed
-            or an address decides its order.
+        seen: Places where a set of two elements or more was read, by key; whether a hash seed or an
+            address decides its order; and whether that is certain, not guessed for a `__hash__` of
+            the user's.
     """
 
     def __init__(self, controls: Controls, *, stands_for_seed: bool = False) -> None:
         self._stands_for_seed = stands_for_seed
         self._controls = controls
-        self.seen: dict[str, tuple[Place, Source]] = {}
+        self.seen: dict[str, tuple[Place, Source, bool]] = {}
         for name, function in ((_READ, self.read), (_POP, self.pop), (_TEXT, self.text)):
             setattr(builtins, name, function)
 
@@ -173,7 +174,7 @@ class SetReadings:
         if setting is None:
             return value
         place = _place(frame, "default repr")
-        self.seen.setdefault(place.key, (place, "address"))
+        self.seen.setdefault(place.key, (place, "address", True))
         if place.key not in setting.shuffle_sets:
             return value
         return _Text(_ADDRESS.sub(f"0x{setting.set_order:012x}", repr(value)))
@@ -185,7 +186,7 @@ class SetReadings:
         place = _place(frame, "iteration of a set")
         by = _decided_by(value)
         if by is not None:
-            self.seen.setdefault(place.key, (place, by))
+            self.seen.setdefault(place.key, (place, by, _is_certain(value)))
         if "sort_sets" in setting.probes:
             return sorted(value, key=_stable)
         if by is not None and place.key in setting.shuffle_sets:
@@ -233,6 +234,18 @@ def _decided_by(value: Iterable[Any]) -> Source | None:
         elif not isinstance(element, (int, float, complex)):
             return "hash_seed"  # text, or what hashes the text inside it
     return None
+
+
+def _is_certain(value: Iterable[Any]) -> bool:
+    """Whether all elements surely lie elsewhere with another hash seed, or other addresses."""
+
+    def moves(element: Any) -> bool:
+        if isinstance(element, (tuple, frozenset)):
+            return any(map(moves, element))
+        hashed = getattr(type(element), "__hash__", None)
+        return isinstance(element, (str, bytes)) or hashed is object.__hash__
+
+    return all(map(moves, value))
 
 
 def _stable(element: Any) -> Any:

@@ -84,16 +84,16 @@ class Locator:
                 lines.setdefault(line.key, line)
         return list(lines.values())
 
-    def sets(self, source: Source) -> list[Line]:
-        """The lines that read a set whose order comes from `source`."""
+    def sets(self, source: Source, *, certain: bool = False) -> list[Line]:
+        """The lines that read a set whose order comes from `source`; or just those that surely do."""
         if self.readings is None:
             if not self.experiment.left:
                 return []
             self.readings = self.experiment.observe(Setting(probes=("see_sets",)))
         return [
             Line(place=place, key=place.key, is_set=True)
-            for place, by in self.readings.sets
-            if by == source
+            for place, by, sure in self.readings.sets
+            if by == source and (sure or not certain)
         ]
 
     def _narrowed(self, hit: Hit, source: Source, group: list[Line]) -> list[Line]:

@@ -38,10 +38,12 @@ class Observation:
         unaddressed: Digest of the outcome with memory addresses in texts blanked.
         leaves: Path to short text of single values; not all of a large outcome.
         calls: For each source, the places that asked for it.
+        threads: The places that started a thread.
         unplaced: Sources asked for by libraries only.
         variables: Environment variables that the user's lines read.
         rivals: Stacks of what could have come back in another order, by innermost line.
-        sets: Places where a set was read, if modules were instrumented, and what decides its order.
+        sets: Places where a set was read, if modules were instrumented, what decides its order, and
+            whether that is certain.
         answers: What models answered, for the runs that follow.
     """
 
@@ -53,10 +55,11 @@ class Observation:
     unaddressed: str = ""
     leaves: Mapping[str, str] = field(default_factory=dict)
     calls: Mapping[str, Sequence[Place]] = field(default_factory=dict)
+    threads: Sequence[Place] = ()
     unplaced: Sequence[str] = ()
     variables: Sequence[str] = ()
     rivals: Sequence[Sequence[Place]] = ()
-    sets: Sequence[tuple[Place, Source]] = ()
+    sets: Sequence[tuple[Place, Source, bool]] = ()
     answers: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -80,8 +83,9 @@ class Observation:
             **{name: data[name] for name in plain},
             floats=[float.fromhex(text) for text in data["floats"]],
             calls=places,
+            threads=[Place.from_json(place) for place in data["threads"]],
             rivals=[[Place.from_json(place) for place in stack] for stack in data["rivals"]],
-            sets=[(Place.from_json(place), source) for place, source in data["sets"]],
+            sets=[(Place.from_json(place), *rest) for place, *rest in data["sets"]],
             answers=data["answers"],
         )
 

@@ -108,12 +108,13 @@ def run_in_child(
             source: [place.to_json() for place in places.values()]
             for source, places in controls.calls.items()
         },
+        "threads": [place.to_json() for place in controls.threads.values()],
         "unplaced": sorted(controls.unplaced),
         "variables": sorted(controls.variables),
         "rivals": [[place.to_json() for place in stack] for stack in loop.rivals.values()],
         "sets": [
-            [place.to_json(), source]
-            for place, source in (readings.seen.values() if readings else ())
+            [place.to_json(), *rest]
+            for place, *rest in (readings.seen.values() if readings else ())
         ],
         "answers": answers.known,
     }

@@ -44,6 +44,18 @@ def patch_waits(controls: Controls, replaced: Replacements) -> None:
         replaced.put(asyncio, name, logged(name, getattr(asyncio, name)))
 
 
+def patch_threads(controls: Controls, replaced: Replacements) -> None:
+    """Note who starts threads of their own: these run when they like, and no loop sees them."""
+    real = threading.Thread.start
+
+    def start(self: threading.Thread) -> None:
+        if controls.active:
+            controls.starts_thread("threading.Thread.start")
+        real(self)
+
+    replaced.put(threading.Thread, "start", start)
+
+
 class _Selector(selectors.DefaultSelector):
     """Asks the loop what to do when no callback is ready and no file descriptor is."""
 

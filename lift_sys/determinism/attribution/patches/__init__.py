@@ -12,8 +12,9 @@ from lift_sys.determinism.attribution.patches.aliases import Replacements
 from lift_sys.determinism.attribution.patches.clock import patch_clock
 from lift_sys.determinism.attribution.patches.entropy import patch_entropy
 from lift_sys.determinism.attribution.patches.env import patch_env
+from lift_sys.determinism.attribution.patches.numbers import patch_numbers
 from lift_sys.determinism.attribution.patches.rng import patch_numpy, patch_rng
-from lift_sys.determinism.attribution.schedule import patch_waits
+from lift_sys.determinism.attribution.schedule import patch_threads, patch_waits
 
 __all__ = ["Replacements", "install", "patch_numpy"]
 
@@ -25,6 +26,7 @@ def install(controls: Controls) -> Replacements:
         What was replaced by what, to be applied to names that modules imported before.
     """
     replaced = Replacements()
-    for patch in (patch_clock, patch_entropy, patch_rng, patch_env, patch_address, patch_waits):
+    patches = (patch_clock, patch_entropy, patch_rng, patch_env, patch_numbers, patch_address)
+    for patch in (*patches, patch_waits, patch_threads):
         patch(controls, replaced)
     return replaced

@@ -31,7 +31,6 @@ def patch_env(controls: Controls, replaced: Replacements) -> None:
     _watch_variables(controls)
     _patch_folders(controls, replaced)
     for owner, name, attribute in (
-        (os, "getpid", "pid"),
         (os, "cpu_count", "cpus"),
         (os, "process_cpu_count", "cpus"),  # since Python 3.13
         (socket, "gethostname", "host"),
