@@ -173,7 +173,9 @@ def _difference(group: GroupAgreement) -> str:
 
 def _accuracy(group: GroupAgreement) -> str:
     found = group.accuracy
-    return _rate(found.median, (found.minimum, found.maximum)) if found else _UNKNOWN
+    if not found:
+        return _UNKNOWN
+    return " / ".join(map(_percent, (found.minimum, found.median, found.maximum)))
 
 
 def _possible(group: GroupAgreement) -> str:
@@ -218,7 +220,7 @@ _FIGURES: tuple[tuple[str, Callable[[GroupAgreement], str]], ...] = (
     ("share of commonest", _modal),
     ("entropy", _entropy),
     ("first differing char", _difference),
-    ("accuracy (all runs)", _accuracy),
+    ("accuracy low/median/high", _accuracy),
     ("right always to ever", _possible),
     ("majority vote right", _majority),
     ("least stable questions", _least_stable),

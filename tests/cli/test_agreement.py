@@ -64,7 +64,7 @@ def test_one_group_is_shown_with_all_its_figures(lift, write_log):
     assert shown["TARr@k, first k runs"] == "2: 66.7%, 3: 66.7%"
     assert shown["equal pairs of runs"] == "77.8%"
     assert shown["first differing char"] == "median 6, least 6"
-    assert shown["accuracy (all runs)"] == "66.7% (66.7% to 66.7%)"
+    assert shown["accuracy low/median/high"] == "66.7% / 66.7% / 66.7%"
     assert shown["least stable questions"] == "0 (2+2)"
     assert "TARa" not in done.stdout
 

@@ -65,7 +65,8 @@ def test_pairs_and_expected_agreement_are_counted_over_all_draws(table):
         ]
         exact = mean([Fraction(sum(agreeing), len(agreeing)) for agreeing in draws])
         assert found["TARr_at_k_expected"][k - 1] == exact
-    assert found["TARr_at_k_expected"][0] == 1
+    there = [output is not None for runs in table for output in runs]
+    assert found["TARr_at_k_expected"][0] == mean(there)
     assert found["pairwise_agreement_mean"] == found["TARr_at_k_expected"][1]
 
 
@@ -86,9 +87,10 @@ def test_total_agreement_is_the_end_of_both_curves_and_bounds_the_pairs(table):
 
 @given(table=tables(outputs))
 def test_prefix_agreement_is_total_agreement_of_the_first_runs(table):
-    """TARr@k is what the log would give if it ended after k runs."""
+    """TARr@k is what the log would give if it ended after k runs; one run agrees if it is there."""
     prefix = figures(log(table))["TARr_at_k_prefix"]
 
+    assert prefix[0] == mean([runs[0] is not None for runs in table])
     for k in range(2, len(table[0]) + 1):
         assert prefix[k - 1] == figures(log([runs[:k] for runs in table]))["TARr"]
 
@@ -286,9 +288,9 @@ def test_ragged_group_gets_no_figure_over_n_runs():
 
 def test_one_run_is_no_agreement():
     """A single run agrees with itself; that is said, and no figure pretends more."""
-    found = figures(log([["a"], ["b"]], gold="a"))
+    found = figures(log([["a"], ["b"]], gold="a", answer="a"))
 
-    assert (found["n_runs"], found["ragged"], found["accuracy_min"]) == (1, False, 0.5)
+    assert (found["n_runs"], found["ragged"], found["accuracy_min"]) == (1, False, 1.0)
     assert found["notes"] == [
         "Each question has one run: nothing repeats, so agreement is unknown."
     ]
@@ -326,6 +328,29 @@ def test_missing_outputs_agree_with_nothing_and_are_stated():
     assert (found["TACr"], found["missing_outputs"]) == (1, 2)
     assert found["unique_outputs_histogram"] == [1, 1]
     assert "2 calls without an output: each agrees with nothing." in found["notes"]
+
+
+def test_runs_without_any_output_never_agree():
+    """Not even with themselves: a curve that starts at 1 would say that something came."""
+    found = figures(log([[None, None]]))
+
+    assert found["TARr_at_k_prefix"] == found["TARr_at_k_expected"] == [0.0, 0.0]
+
+
+def test_a_missing_run_that_nothing_repeats_is_not_unstable():
+    """A question with one call has nothing that could differ."""
+    group = agreement(log([[None], ["a", "b"]])).groups["all"]
+
+    assert [each.question for each in group.least_stable(5)] == ["1"]
+
+
+def test_right_answers_that_are_compared_to_whole_outputs_are_stated():
+    """Few models say the right answer and nothing else; with verdicts or answers it is no matter."""
+    compared = "whole outputs are compared to the right answers"
+
+    assert any(compared in note for note in figures(log([["a", "b"]], gold="a"))["notes"])
+    for judged in ({"gold": "a", "answer": "a"}, {"correct": True}, {}):
+        assert not any(compared in note for note in figures(log([["a", "b"]], **judged))["notes"])
 
 
 def test_runs_are_in_the_order_of_their_numbers():

@@ -70,6 +70,28 @@ def test_csv_is_read_like_json(tmp_path):
     assert without_places(read_records(packed, ALL)) == expected
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_csv_may_be_separated_by_semicolons_or_tabs(tmp_path, delimiter):
+    """As spreadsheets write it where the comma is for decimals; commas in cells are text."""
+    path = tmp_path / "log.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(ROWS[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(ROWS)
+
+    assert without_places(read_records(path, ALL)) == without_places(to_records(ROWS, ALL))
+
+
+def test_csv_with_commas_in_its_header_is_separated_by_commas(tmp_path):
+    """Whatever else the names hold."""
+    path = tmp_path / "log.csv"
+    write_csv(path, [{"q": 1, "r": 0, "o;p\tq;r;s": "x"}])
+
+    (record,) = read_records(path, Columns(question="q", run="r", output="o;p\tq;r;s"))
+
+    assert record.output == "x"
+
+
 @pytest.fixture
 def cell_limit():
     """A limit of the interpreter that other tests don't see."""

@@ -76,7 +76,7 @@ class GroupAgreement:
 
     def least_stable(self, most: int) -> list[QuestionAgreement]:
         """The questions whose outputs differ, those with the smallest modal share first."""
-        differing = [each for each in self.questions if not each.agrees]
+        differing = [each for each in self.questions if len(each.classes) > 1]
         return sorted(differing, key=lambda each: each.classes[0] / each.runs)[:most]
 
     def to_json(self) -> dict[str, Any]:

@@ -42,6 +42,11 @@ def notes_on(
         )
         if wrong := sum(record.parsed is None and record.correct is True for record in records):
             yield f"{counted(wrong, 'call')} marked as right without an answer: counted as wrong."
+    if not has_answers and any(each.gold is not None and each.correct is None for each in records):
+        yield (
+            "No answers are given, so whole outputs are compared to the right answers, character by "
+            "character. Where outputs say more than the answer, name the column of parsed answers."
+        )
     labels = {tuple(record.run for record in each.records) for each in questions}
     if least == most and len(labels) > 1:
         yield (

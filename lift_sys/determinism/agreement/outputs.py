@@ -79,7 +79,10 @@ def output_figures(questions: Sequence[QuestionAgreement], runs: int) -> OutputF
 
 
 def prefix_agreement(questions: Sequence[QuestionAgreement], most: int) -> tuple[float, ...]:
-    """TARr@k of the first k runs of each question, for k = 1 to `most`; at k = N it is TARr@N."""
+    """TARr@k of the first k runs of each question, for k = 1 to `most`; at k = N it is TARr@N.
+
+    At k = 1 it is the share of questions whose first output is there.
+    """
     return tuple(
         sum(each.agreeing_first >= k for each in questions) / len(questions)
         for k in range(1, most + 1)
@@ -91,10 +94,16 @@ def expected_agreement(questions: Sequence[QuestionAgreement], most: int) -> tup
 
     For a question with classes of sizes c that is `sum(C(c, k)) / C(N, k)`, which does not depend
     on the order of the runs as the prefix does; the combinatorial estimator of pass^k for one
-    class (Yao and others, arXiv 2406.12045), summed over classes.
+    class (Yao and others, arXiv 2406.12045), summed over classes. A missing output is in no class
+    here: not even alone does it agree.
     """
     # Classes of one size count alike, whatever their question, so that thousands of runs are quick.
-    sizes = Counter((each.runs, size) for each in questions for size in each.classes)
+    sizes = Counter(
+        (each.runs, size)
+        for each in questions
+        # Missing outputs are the last of the classes, of size 1 each.
+        for size in each.classes[: len(each.classes) - each.missing]
+    )
     return tuple(_equal_draws(sizes, k, len(questions)) for k in range(1, most + 1))
 
 

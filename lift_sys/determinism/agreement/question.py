@@ -27,7 +27,8 @@ class QuestionAgreement:
         records: The calls, in order of their runs.
         classes: Sizes of the classes of equal outputs, largest first; their sum is the number of
             runs.
-        agreeing_first: How many runs from the first one on have the first one's output.
+        agreeing_first: How many runs from the first one on have the first one's output; 0 if that
+            is missing.
         first_divergence: Position, in characters from 0, of the first character that not all
             outputs share; None if no two differ. Missing outputs are left out.
         cached: Calls that a cache answered, which are not among the records.
@@ -46,8 +47,13 @@ class QuestionAgreement:
         return len(self.records)
 
     @property
+    def missing(self) -> int:
+        """How many runs have no output."""
+        return sum(record.output is None for record in self.records)
+
+    @property
     def agrees(self) -> bool:
-        """Whether all outputs are there and the same string; also true of one or no run."""
+        """Whether all outputs are there and the same string; also true of no run."""
         return self.agreeing_first == self.runs
 
 
@@ -63,8 +69,7 @@ def question_agreement(question: str, records: Iterable[Record]) -> QuestionAgre
         question=question,
         records=tuple(fresh),
         classes=tuple(sorted(counts.values(), reverse=True)) + (1,) * missing,
-        # A run whose output is missing still is one run.
-        agreeing_first=max(first, min(1, len(texts))),
+        agreeing_first=first,
         first_divergence=_first_difference(list(counts)),
         cached=len(met) - len(fresh),
     )

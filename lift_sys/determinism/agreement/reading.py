@@ -32,8 +32,8 @@ def read_records(path: str | os.PathLike[str], columns: Columns) -> list[Record]
 
     Args:
         path: A file whose suffix says its format: .jsonl, .ndjson or .csv (each also with .gz or
-            .xz behind it), or .parquet. Text is UTF-8. A CSV file has a header line; its
-            empty cells are missing values.
+            .xz behind it), or .parquet. Text is UTF-8. A CSV file has a header line, its cells
+            are separated by commas, semicolons or tabs, and empty ones are missing values.
         columns: Which column holds what.
 
     Raises:
@@ -122,7 +122,9 @@ def _csv_rows(file: Path, packed: str) -> Iterator[_Row]:
 
 def _split(file: Path, packed: str) -> Iterator[tuple[str, list[str]]]:
     """Rows of cells; the place is the line on which a row ends."""
-    reader = csv.reader((line for _, line in _lines(file, packed)), strict=True)
+    lines = [line for _, line in _lines(file, packed)]
+    header = next(filter(str.strip, lines), "")
+    reader = csv.reader(lines, delimiter=_delimiter(header), strict=True)
     while True:
         try:
             cells = next(reader)
@@ -134,6 +136,14 @@ def _split(file: Path, packed: str) -> Iterator[tuple[str, list[str]]]:
             ) from error
         if cells:
             yield f"{file}:{reader.line_num}", cells
+
+
+def _delimiter(header: str) -> str:
+    """What separates the names of `header`: a comma, unless only semicolons or tabs do."""
+    for each in ",;\t":
+        if len(next(csv.reader([header], delimiter=each), [])) > 1:
+            return each
+    return ","
 
 
 def _parquet_rows(file: Path) -> Iterator[_Row]:
