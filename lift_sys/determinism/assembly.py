@@ -10,13 +10,14 @@ from lift_sys.determinism.playback import play_back
 from lift_sys.determinism.replaying import Answers
 from lift_sys.determinism.report import DeterminismReport, OutcomeShare
 from lift_sys.determinism.sample import Sample
-from lift_sys.determinism.steps import step_agreements
+from lift_sys.determinism.steps import StepAgreement, step_agreements
 from lift_sys.determinism.stopping import Stopping
 from lift_sys.determinism.targets import Setting, Target
 from lift_sys.determinism.timelines import drawing_of, timelines
 from lift_sys.determinism.unmatched import unmatched_notes
 from lift_sys.determinism.verdicts import ModelVerdict, judge_framework, judge_model
 from lift_sys.determinism.views import Views
+from lift_sys.execution.log import counted
 
 # Orders of arrival in which the usual run's results are played again.
 _MOST_ORDERS = 10
@@ -51,6 +52,7 @@ async def assemble(
     members = [(each.snapshot.root, each.runs) for each in sample.outcomes]
     fields, cut = field_agreements(members, views)
     model = judge_model(sample, views, answers)
+    steps = step_agreements(sample, found, views)
     return DeterminismReport(
         target=target.name,
         kind=target.kind,
@@ -77,10 +79,13 @@ async def assemble(
         modal_error=sample.modal.error,
         fields=fields,
         divergences=found,
-        steps=step_agreements(sample, found, views),
+        steps=steps,
         usage=sum((record.usage for record in sample.runs), start=Usage()),
         views=views,
-        notes=(*unmatched_notes(sample, views), *_notes(sample, found, model, fields, cut=cut)),
+        notes=(
+            *unmatched_notes(sample, views),
+            *_notes(sample, found, model, fields, steps, cut=cut),
+        ),
         seed=setting.seed,
         execution_id=setting.execution_id,
         reproduce="",
@@ -102,6 +107,7 @@ def _notes(
     found: Divergences,
     model: ModelVerdict,
     fields: dict[str, FieldAgreement],
+    steps: tuple[StepAgreement, ...],
     *,
     cut: bool,
 ) -> list[str]:
@@ -117,6 +123,13 @@ def _notes(
             f"{model.cached_calls} of {model.calls} model calls were answered by a cache or a "
             f"cassette: that they agree says nothing about the model"
         )
+    notes += [
+        f"{step.label} called a model {counted(step.calls, 'time')} in {step.runs} runs: where the "
+        f"code keeps an answer (`lru_cache`, a dict of its own), that the runs agree says nothing "
+        f"about the model"
+        for step in steps
+        if 0 < step.calls < step.runs
+    ]
     if len(sample.outcomes) == 1 and len(sample.traces) > 1 and found.first is not None:
         notes.append(
             f"steps differ at {found.first.label}, but the final states are the same: what differs "

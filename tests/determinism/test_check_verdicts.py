@@ -109,6 +109,22 @@ def test_only_answers_of_its_own_are_compared_where_some_are_cached():
     assert report.model.compared == 3
 
 
+def test_answers_that_the_code_keeps_are_seen_where_calls_are_missing():
+    """With an `lru_cache` around the call only the first run asks: nothing is compared, and why."""
+    kept: dict[str, str] = {}
+
+    class Remembers(Model):
+        def ask(self, ctx: RunContext[Any]) -> str:
+            return kept["answer"] if kept else kept.setdefault("answer", super().ask(ctx))
+
+    report = check(Remembers("tea", "coffee"))
+    (note,) = report.notes
+
+    assert report.model_stable is None
+    assert "0.0:Ask called a model 1 time in 8 runs" in note
+    assert not check(Model("tea")).notes
+
+
 def test_no_model_no_verdict_about_one():
     """None is not True."""
     report = asyncio.run(check_determinism(Graph(Plain), Note(), RUNS))
