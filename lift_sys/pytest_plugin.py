@@ -10,7 +10,8 @@ loops of its own, whatever plugin runs the other async tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 _MARKS = ("deterministic", "schedules")
 #: Times the budget, with --ls-explore=deep.
 DEEPER = 20
-#: Name of the property of a test's report that says what evidence it has given.
-EVIDENCE = "lift_sys.evidence"
+#: Names of properties of a test's report: what evidence it has given; that it returns nothing.
+EVIDENCE, SILENT = "lift_sys.evidence", "lift_sys.returns_nothing"
+_MOST_NAMED = 3  # tests in one line of the summary
 _FUNCTION: pytest.StashKey[Callable[..., Any]] = pytest.StashKey()
 
 
@@ -68,10 +70,38 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Refuse to collect marked tests that this plugin can't run."""
+    report = yield
+    wrong = [said for item in report.result or () if (said := _not_ours(item))]
+    if report.passed and wrong:
+        report.outcome, report.longrepr, report.result = "failed", "\n".join(wrong), []
+    return report
+
+
+def _not_ours(node: pytest.Item | pytest.Collector) -> str | None:
+    """Why a marked test can't be run by this plugin."""
+    unittest = sys.modules.get("unittest")
+    if not isinstance(node, pytest.Function) or unittest is None:
+        return None
+    if node.cls is None or not issubclass(node.cls, unittest.TestCase):
+        return None
+    marks = [name for name in _MARKS if node.get_closest_marker(name)]
+    if not marks:
+        return None
+    return (
+        f"{node.nodeid} is marked `{marks[0]}`, but it is a method of a unittest.TestCase, which "
+        f"runs its methods itself. Make it a function, or a method of a plain class."
+    )
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Keep the test's own function: plugins for async tests put a wrapper in its place."""
     if isinstance(item, pytest.Function) and any(map(item.get_closest_marker, _MARKS)):
+        if wrong := _not_ours(item):  # marked after it was collected
+            pytest.fail(wrong, pytrace=False)
         item.stash[_FUNCTION] = item.obj
 
 
@@ -81,13 +111,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     function = pyfuncitem.stash.get(_FUNCTION, None)
     if function is None:
         return None
+    from lift_sys.testing.mark_arguments import arguments_of
     from lift_sys.testing.marked import MarkedTest
 
     options = pyfuncitem.config.option
     test = MarkedTest(pyfuncitem, function, seed=options.ls_seed)
     schedules = pyfuncitem.get_closest_marker("schedules")
     if schedules is not None:
-        arguments = {"budget": 500, **_arguments(schedules, "budget")}
+        arguments = {"budget": 500, **arguments_of(schedules, pyfuncitem.nodeid)}
         if options.ls_schedule:
             arguments["replay"] = options.ls_schedule
         if options.ls_explore == "off":
@@ -98,15 +129,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         pyfuncitem.user_properties.append((EVIDENCE, evidence))
     repeats = pyfuncitem.get_closest_marker("deterministic")
     if repeats is not None:
-        evidence = test.repeat(attribute=options.ls_attribute, **_arguments(repeats, "runs"))
+        arguments = arguments_of(repeats, pyfuncitem.nodeid)
+        evidence = test.repeat(**{"attribute": options.ls_attribute, **arguments})
         pyfuncitem.user_properties.append((EVIDENCE, evidence))
+    if not test.returned:
+        pyfuncitem.user_properties.append((SILENT, pyfuncitem.nodeid))
     return True
-
-
-def _arguments(mark: pytest.Mark, first: str) -> dict[str, Any]:
-    if len(mark.args) > 1:
-        pytest.fail(f"@pytest.mark.{mark.name} takes `{first}` and keywords only", pytrace=False)
-    return {**dict(zip([first], mark.args, strict=False)), **mark.kwargs}
 
 
 @pytest.fixture
@@ -146,6 +174,7 @@ def cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say how far the evidence of the marked tests goes; it travels in `user_properties`."""
     counts: dict[str, int] = {}
+    silent: list[str] = []
     for reports in terminalreporter.stats.values():
         for report in reports:
             if getattr(report, "when", "") != "call":
@@ -154,6 +183,14 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                 if name == EVIDENCE:
                     grade = value.partition("(")[0]
                     counts[grade] = counts.get(grade, 0) + 1
+                elif name == SILENT:
+                    silent.append(value)
     if counts:
         said = ", ".join(f"{count} {grade}" for grade, count in sorted(counts.items()))
         terminalreporter.write_line(f"lift_sys: evidence of determinism: {said}")
+    if silent:
+        more = f" and {len(silent) - _MOST_NAMED} more" if len(silent) > _MOST_NAMED else ""
+        terminalreporter.write_line(
+            f"lift_sys: returns nothing, so only that it passes was compared: return what has to be "
+            f"the same ({', '.join(sorted(silent)[:_MOST_NAMED])}{more})"
+        )

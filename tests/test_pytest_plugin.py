@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+# What pytester's runs import they forget again; what is here already is not imported for each.
+import lift_sys.testing.marked  # noqa: F401
+
 pytest_plugins = ["pytester"]
 
 ORDER = """
@@ -233,3 +236,183 @@ def test_the_fixtures_run_async_functions_in_no_time(pytester: pytest.Pytester) 
         """
     )
     pytester.runpytest(*AUTO).assert_outcomes(passed=1)
+
+
+UNITTEST = """
+    import unittest
+    import pytest
+
+    class TestOld(unittest.TestCase):
+        @pytest.mark.deterministic
+        def test_marked(self):
+            pass
+
+        def test_other(self):
+            pass
+"""
+
+
+def test_a_mark_on_a_method_of_a_test_case_is_an_error_at_collection(
+    pytester: pytest.Pytester,
+) -> None:
+    """unittest runs such methods itself, so the mark would be ignored."""
+    pytester.makepyfile(test_old=UNITTEST)
+    result = pytester.runpytest(*AUTO)
+    result.assert_outcomes(errors=1)
+    assert "test_old.py::TestOld::test_marked is marked `deterministic`" in text_of(result)
+    assert "test_other" not in text_of(result)
+    assert "Traceback" not in text_of(result)
+
+
+def test_a_mark_that_arrives_after_collection_is_an_error_of_the_test(
+    pytester: pytest.Pytester,
+) -> None:
+    """A conftest may mark what has been collected."""
+    pytester.makepyfile(test_old=UNITTEST.replace("@pytest.mark.deterministic", ""))
+    pytester.makeconftest(
+        """
+        def pytest_collection_modifyitems(items):
+            items[0].add_marker("schedules")
+        """
+    )
+    result = pytester.runpytest(*AUTO)
+    result.assert_outcomes(errors=1, passed=1)
+    assert "test_old.py::TestOld::test_marked is marked `schedules`" in text_of(result)
+
+
+WRONG_MARKS = [
+    ('deterministic(runs="x")', "`runs=` has to be a number from 2 on, not 'x'"),
+    ("deterministic(runs=1)", "`runs=` has to be a number from 2 on, not 1"),
+    ("deterministic(run=5)", "takes no `run`. Did you mean `runs`?"),
+    ("deterministic(state=5)", "takes no `state`"),
+    ("deterministic(5, 6)", "takes `runs` and keywords"),
+    ("deterministic(5, runs=5)", "takes `runs` once"),
+    ('deterministic(stop="x")', "`stop=` is"),
+    ("deterministic(ignore=5)", "`ignore="),
+    ("deterministic(tolerance='x')", "tolerance"),
+    ("deterministic(attribute='x')", "`attribute=`"),
+    ("deterministic(seed='x')", "`seed=` has to be a whole number, not 'x'"),
+    ("deterministic(max_concurrent='x')", "`max_concurrent="),
+    ("schedules('dpor')", "`budget=` has to be a whole number, not 'dpor'"),
+    ("schedules(budget=-1)", "`budget=` has to be 0 or more, not -1"),
+    ("schedules(strategy='best')", "strategy='best' is none"),
+    ("schedules(strategy=5)", "`strategy=` has to be text, not 5"),
+    ("schedules(space='all')", "space='all' is none"),
+    ("schedules(replay=5)", "`replay=` has to be text, not 5"),
+    ("schedules(replays='x')", "takes no `replays`. Did you mean `replay`?"),
+]
+
+
+def test_wrong_arguments_of_a_mark_are_said_without_our_frames(pytester: pytest.Pytester) -> None:
+    """The message names the test and the mark, and what to write instead."""
+    tests = [
+        f"@pytest.mark.{mark}\nasync def test_{number}():\n    pass\n"
+        for number, (mark, _) in enumerate(WRONG_MARKS)
+    ]
+    pytester.makepyfile(test_it="\n".join(["import pytest", *tests]))
+    result = pytester.runpytest(*AUTO)
+    result.assert_outcomes(failed=len(WRONG_MARKS))
+    for number, (mark, said) in enumerate(WRONG_MARKS):
+        name = mark.partition("(")[0]
+        where = f"test_it.py::test_{number}: @pytest.mark.{name}: "
+        assert any(where in line and said in line for line in result.outlines), mark
+    assert "marked.py" not in text_of(result)
+
+
+def test_what_can_not_be_compared_is_said_without_our_frames(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest, threading
+
+        @pytest.mark.deterministic(runs=3)
+        async def test_returns_a_lock():
+            return threading.Lock()
+
+        @pytest.mark.schedules
+        async def test_explores_a_lock():
+            return threading.Lock()
+        """
+    )
+    result = pytester.runpytest(*AUTO)
+    result.assert_outcomes(failed=2)
+    assert "test_returns_a_lock: @pytest.mark.deterministic: " in text_of(result)
+    assert "test_explores_a_lock: @pytest.mark.schedules: " in text_of(result)
+    assert "marked.py" not in text_of(result)
+
+
+def test_a_marked_test_that_returns_nothing_is_named(pytester: pytest.Pytester) -> None:
+    """It passes, but nothing besides that was compared."""
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.mark.deterministic(runs=3)
+        def test_silent():
+            pass
+
+        @pytest.mark.deterministic(runs=3)
+        def test_says():
+            return 0
+
+        @pytest.mark.schedules(budget=3)
+        @pytest.mark.deterministic(runs=3)
+        async def test_silent_twice():
+            pass
+        """
+    )
+    result = pytester.runpytest(*AUTO)
+    result.assert_outcomes(passed=3)
+    (line,) = [each for each in result.outlines if "returns nothing" in each]
+    assert "only that it passes was compared: return what has to be the same" in line
+    assert (
+        line.count("test_it.py::test_silent,") == line.count("test_it.py::test_silent_twice") == 1
+    )
+    assert "test_says" not in line
+
+
+@pytest.mark.parametrize(
+    ("mark", "options"),
+    [("schedules", ["--ls-explore=off"]), ("schedules(budget=0)", ["--ls-explore=deep"])],
+)
+def test_without_a_budget_the_test_runs_once_and_is_no_evidence(
+    pytester: pytest.Pytester, mark: str, options: list[str]
+) -> None:
+    """Nothing was explored, and that is what the summary says."""
+    pytester.makepyfile(
+        f"""
+        import asyncio
+        import pytest
+        from pathlib import Path
+
+        @pytest.mark.{mark}
+        async def test_once():
+            with Path("runs").open("a") as runs:
+                runs.write("x")
+            await asyncio.sleep(3600)
+            return 1
+        """
+    )
+    result = pytester.runpytest(*AUTO, *options)
+    result.assert_outcomes(passed=1)
+    assert (pytester.path / "runs").read_text() == "x"
+    assert "lift_sys: evidence of determinism: 1 not explored" in text_of(result)
+    assert "SAMPLED" not in text_of(result)
+
+
+def test_a_test_that_hangs_in_the_plain_order_fails_without_exploring(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        import asyncio
+        import pytest
+
+        @pytest.mark.schedules
+        async def test_hangs():
+            await asyncio.Event().wait()
+        """
+    )
+    for explored in ("off", "quick"):
+        result = pytester.runpytest(*AUTO, f"--ls-explore={explored}")
+        result.assert_outcomes(failed=1)
+        assert "Waiting are" in text_of(result)

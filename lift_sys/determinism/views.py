@@ -61,8 +61,11 @@ class Views:
         Raises:
             UsageError: A pattern is no path, or a tolerance is negative or no number.
         """
-        if isinstance(ignore, str) or isinstance(multiset, str):
-            raise UsageError("`ignore=` and `multiset=` take a list of paths, e.g. ['$.created'].")
+        for paths in (ignore, multiset):
+            if isinstance(paths, str) or not isinstance(paths, Iterable):
+                raise UsageError(
+                    "`ignore=` and `multiset=` take a list of paths, e.g. ['$.created']."
+                )
         table: Mapping[str, Any]
         table = tolerance if isinstance(tolerance, Mapping) else {"*": tolerance}
         wanted = [(path, value) for path, value in table.items() if value is not None]

@@ -19,11 +19,14 @@ import pytest
 
 from lift_sys.determinism.attribution import attribute as find_causes
 from lift_sys.determinism.check import check_determinism
-from lift_sys.determinism.exploration import Outcome, explore
+from lift_sys.determinism.exploration import Exploration, Outcome, explore
 from lift_sys.determinism.exploration import replay as run_under
 from lift_sys.determinism.exploration.trace import Space
-from lift_sys.errors import AttributionError, ScheduleError
+from lift_sys.errors import AttributionError, LiftError, ScheduleError, StuckError
+from lift_sys.testing.mark_arguments import refusal
 
+#: What stands for evidence where orders were not explored.
+REPLAYED, NOT_EXPLORED = "replayed", "not explored"
 _REMEMBERED = 5  # failing schedules of one test
 _PACKAGE = str(Path(__file__).parents[1])
 
@@ -37,11 +40,16 @@ class MarkedTest:
         self.seed = seed
         self.fixtures = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}
         self.is_async = inspect.iscoroutinefunction(function)
+        #: Whether a run has returned something that can be compared.
+        self.returned = False
 
     async def _once(self) -> Any:
         if self.is_async:
-            return await self.function(**self.fixtures)
-        return await asyncio.to_thread(self.function, **self.fixtures)  # it may start a loop itself
+            result = await self.function(**self.fixtures)
+        else:  # it may start a loop itself
+            result = await asyncio.to_thread(self.function, **self.fixtures)
+        self.returned |= result is not None
+        return result
 
     def repeat(self, *, runs: int = 59, attribute: bool = False, **options: Any) -> str:
         """Run it so often, and return the evidence; fail if the runs differ, or all fail."""
@@ -56,7 +64,10 @@ class MarkedTest:
 
         once.__name__ = self.item.name
         options = {"seed": self.seed, "stop": "first_divergence", **options}
-        report = asyncio.run(check_determinism(once, None, runs, **options))
+        try:
+            report = asyncio.run(check_determinism(once, None, runs, **options))
+        except LiftError as error:  # those of the test are in the report
+            raise refusal("deterministic", self.item.nodeid, error) from None
         if report.fails_alike:
             raise raised[0]
         if report.accepted:
@@ -92,6 +103,7 @@ class MarkedTest:
         """Run it under many schedules, and return the evidence; fail if one makes a difference.
 
         With `replay` it runs under that schedule only; with a budget of 0 under the plain one.
+        What that gives is no evidence of other orders, and is not called any.
         """
         if not self.is_async:
             pytest.fail(
@@ -105,28 +117,38 @@ class MarkedTest:
 
         program.__name__ = self.item.name  # a part of a schedule's hash
         options = {"seed": self.seed, "space": space, **options}
-        found = explore(program, strategy="fifo", budget=1, **options)
+        found = self._explored(program, strategy="fifo", budget=1, **options)
         plain = found.outcomes[0].outcome
         if plain.kind == "error":  # it fails as it stands: no schedule is to blame
             raise plain.example
+        if plain.kind != "value":
+            _fail(f"{self.item.name}: {StuckError(waiting=plain.waiting)}", None)
         if replay is not None:
             try:
                 self._compare(replay, run_under(program, schedule=replay, seed=self.seed), plain)
             except ScheduleError as error:
                 raise pytest.fail.Exception(str(error), pytrace=False) from None
-        elif budget:
-            for schedule in self._recall():
-                with suppress(ScheduleError):  # the test has changed since it was remembered
-                    outcome = run_under(program, schedule=schedule, seed=self.seed)
-                    self._compare(schedule, outcome, plain)
-            found = explore(program, strategy=strategy, budget=budget, **options)
-            example = found.counterexample
-            if example is not None:
-                self._remember(example.schedule)
-                self._blame(str(found), example.schedule, example.outcome)
-            if not found.is_deterministic:
-                _fail(f"{self.item.name}: {found}", None)
+            return REPLAYED
+        if budget == 0:
+            return NOT_EXPLORED
+        for schedule in self._recall():
+            with suppress(ScheduleError):  # the test has changed since it was remembered
+                outcome = run_under(program, schedule=schedule, seed=self.seed)
+                self._compare(schedule, outcome, plain)
+        found = self._explored(program, strategy=strategy, budget=budget, **options)
+        example = found.counterexample
+        if example is not None:
+            self._remember(example.schedule)
+            self._blame(str(found), example.schedule, example.outcome)
+        if not found.is_deterministic:
+            _fail(f"{self.item.name}: {found}", None)
         return str(found.evidence)
+
+    def _explored(self, program: Callable[[], Any], **options: Any) -> Exploration:
+        try:
+            return explore(program, **options)
+        except LiftError as error:  # those of the test are outcomes
+            raise refusal("schedules", self.item.nodeid, error) from None
 
     def _compare(self, schedule: str, outcome: Outcome, plain: Outcome) -> None:
         if outcome.digest != plain.digest:
