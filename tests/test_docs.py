@@ -117,7 +117,14 @@ def module(request, monkeypatch):
     return made
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(PROJECT)))
+def as_parameter(page: Path) -> object:
+    """A page that starts a process for each run of its examples takes its time."""
+    name = str(page.relative_to(PROJECT))
+    marks = [pytest.mark.slow] if name == "docs/how-to/attribution.md" else []
+    return pytest.param(page, id=name, marks=marks)
+
+
+@pytest.mark.parametrize("page", [as_parameter(each) for each in PAGES])
 def test_examples_run_and_print_what_the_page_says(page, module, request):
     """What a reader copies works, and what it prints is what the page shows."""
     shown, actual = run_page(page, module)

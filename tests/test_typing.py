@@ -18,7 +18,7 @@ import pytest
 
 MARK = re.compile(r"# E(?:\[(?P<checker>\w+)\])?: (?P<text>.+)$")
 # The first check of all after an upgrade reads pydantic and pydantic_ai from nothing.
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 class Place(NamedTuple):

@@ -72,6 +72,7 @@ async def waits_for_nobody(state):
     await asyncio.get_running_loop().create_future()
 
 
+@pytest.mark.slow
 def test_a_closure_is_run_in_forks_and_the_report_says_what_that_means():
     names = {"anna", "bert", "cleo"}
 

@@ -12,8 +12,16 @@ def case(bug, form):
     return {"target": bug.graph(), "state": Held(), "deps": World}
 
 
-@pytest.mark.parametrize("space", ["completions", "ready"])
-@pytest.mark.parametrize("form", ["function", "graph"])
+@pytest.mark.parametrize(
+    ("form", "space"),
+    [
+        ("function", "completions"),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in [("function", "ready"), ("graph", "completions"), ("graph", "ready")]
+        ),
+    ],
+)
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_seeded_bug_is_found_shrunk_and_replayed(bug, form, space):
     found = explore(**case(bug, form), space=space)

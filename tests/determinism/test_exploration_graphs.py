@@ -17,17 +17,19 @@ from lift_sys.determinism.exploration.primitives import instrumented
 
 def test_reduction_finds_every_outcome_of_random_graphs():
     """Slots, limits, failures and all strategies, on cells that are declared or only watched."""
-    _, several, wrong = compare(40, seed=5, most=200, kind=GraphProgram)
+    _, several, wrong = compare(10, seed=5, most=200, kind=GraphProgram)
 
     assert wrong == []
-    assert several >= 5
+    assert several >= 2
 
 
 @pytest.mark.slow
-def test_reduction_finds_every_outcome_of_many_random_graphs():
-    _, _, wrong = compare(200, seed=6, kind=GraphProgram)
+@pytest.mark.parametrize(("programs", "seed"), [(40, 5), (200, 6)])
+def test_reduction_finds_every_outcome_of_many_random_graphs(programs, seed):
+    _, several, wrong = compare(programs, seed=seed, kind=GraphProgram)
 
     assert wrong == []
+    assert several >= programs / 8
 
 
 def graph_program(branches, *, strategy, slots=64):

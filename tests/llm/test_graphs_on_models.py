@@ -115,6 +115,7 @@ class Ask(BaseNode[Reviews]):
         return Fork(self.nodes, then=End(), **self.options)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(90)
 async def test_both_frameworks_answer_side_by_side():
     """Four requests in flight, typed answers in declared order, and what they cost."""
@@ -130,6 +131,7 @@ async def test_both_frameworks_answer_side_by_side():
     assert result.usage.total.output_tokens > 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(90)
 @pytest.mark.parametrize("keeps", [False, True])
 async def test_server_killed_in_mid_answer(keeps):

@@ -56,6 +56,7 @@ def refusing() -> Iterator[tuple[Endpoint, list[str]]]:
         server.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", [Licence, NativeOutput(Licence)])
 async def test_pydantic_ai_gets_typed_output(endpoint: LocalEndpoint, output: Any) -> None:
     """The schema is enforced by the server, asked for by name or not; usage is counted."""
@@ -66,6 +67,7 @@ async def test_pydantic_ai_gets_typed_output(endpoint: LocalEndpoint, output: An
     assert result.usage.output_tokens > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [dspy.Predict, dspy.ChainOfThought])
 async def test_dspy_gets_the_outputs_of_any_module(endpoint: LocalEndpoint, module: Any) -> None:
     """One LM serves every signature: the outputs that a module adds are in the schema too."""
@@ -79,6 +81,7 @@ async def test_dspy_gets_the_outputs_of_any_module(endpoint: LocalEndpoint, modu
     await lm.aclose()
 
 
+@pytest.mark.slow
 async def test_a_fixed_signature_constrains_a_plain_question(endpoint: LocalEndpoint) -> None:
     """With `signature=` even a call without an adapter answers in its schema."""
     lm = dspy_lm(endpoint, signature=NameFamily)
@@ -118,6 +121,7 @@ async def test_dspy_neither_retries_nor_sends_the_users_key(
     await lm.aclose()
 
 
+@pytest.mark.slow
 async def test_a_proxy_is_not_asked_for_loopback(
     endpoint: LocalEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:

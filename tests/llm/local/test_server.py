@@ -99,6 +99,7 @@ async def test_it_answers_and_four_at_once_answer_the_same(endpoint: LocalEndpoi
     assert together == [alone] * 4
 
 
+@pytest.mark.slow
 async def test_each_request_may_use_the_whole_context() -> None:
     """The tokens asked for are per request, not divided among the slots; more are refused."""
     async with (
@@ -110,6 +111,7 @@ async def test_each_request_may_use_the_whole_context() -> None:
             await ask(client, endpoint.model, "word " * 600)
 
 
+@pytest.mark.slow
 async def test_killed_in_mid_answer_every_client_hears_of_it_at_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -145,6 +147,7 @@ async def test_killed_in_mid_answer_every_client_hears_of_it_at_once(
     assert "ended by itself, with code -9" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["normal", "error", "cancellation"])
 async def test_nothing_runs_after_the_context(ending: str) -> None:
     """However the block is left, the process is gone when the `async with` is."""
@@ -182,6 +185,7 @@ async def test_cancelled_while_starting_it_leaves_no_process() -> None:
     assert children() == before
 
 
+@pytest.mark.slow
 async def test_a_stopped_server_is_ended_too(caplog: pytest.LogCaptureFixture) -> None:
     """One that can't react is killed; that is our doing, and no warning."""
     async with local_model(parallel=1) as endpoint:
@@ -191,6 +195,7 @@ async def test_a_stopped_server_is_ended_too(caplog: pytest.LogCaptureFixture) -
     assert caplog.text == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_it_ends_with_its_parent(sent: signal.Signals) -> None:
     """After Ctrl-C, a plain kill and SIGKILL of a script no model is left behind."""
@@ -209,6 +214,7 @@ def test_it_ends_with_its_parent(sent: signal.Signals) -> None:
     assert "llama" not in errors  # the server's log never reaches the terminal
 
 
+@pytest.mark.slow
 def test_ctrl_c_for_the_whole_group_leaves_the_stop_to_the_parent() -> None:
     """A terminal sends SIGINT to every process of the group: the server waits for its parent."""
     patient = SCRIPT.replace("await asyncio.sleep(600)", "await wait(endpoint)").replace(
