@@ -3,6 +3,7 @@
 `HYPOTHESIS_PROFILE=thorough pytest tests/state` hunts; `ci` repeats the same examples every time.
 """
 
+import gc
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,6 +36,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported by now out of collections of garbage: tests ask for hundreds."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -20,7 +20,9 @@ def names_of(controls):
     return [pytest.param(each, id=each.__name__) for each in controls]
 
 
-@pytest.mark.parametrize("strategy", ["auto", "urw", "pct3"])
+@pytest.mark.parametrize(
+    "strategy", ["auto", *(pytest.param(each, marks=pytest.mark.slow) for each in ("urw", "pct3"))]
+)
 @pytest.mark.parametrize("space", ["completions", "ready"])
 @pytest.mark.parametrize("control", names_of(PLAIN))
 def test_sound_program_raises_no_alarm(control, space, strategy):

@@ -72,7 +72,7 @@ def merged_writes(state: BaseModel, writes: list[Callable[[Any], Any]]) -> Any:
     return told, attempt(merged)
 
 
-@pytest.mark.parametrize("place", ["index", "line"])
+@pytest.mark.parametrize("place", [pytest.param("index", marks=pytest.mark.slow), "line"])
 def test_any_two_writes_to_one_attribute(place):
     """Values that Python takes for equal, equal ones that are other objects, NaN: all by three."""
     for before, one, other in product(CONFUSABLE, repeat=3):
