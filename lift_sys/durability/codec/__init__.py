@@ -7,5 +7,6 @@ before anything is written. Names in the JSON are looked up in the graph, never 
 
 from lift_sys.durability.codec.codec import Codec
 from lift_sys.durability.codec.names import Names
+from lift_sys.durability.codec.writes import apply_writes, encode_writes
 
-__all__ = ["Codec", "Names"]
+__all__ = ["Codec", "Names", "apply_writes", "encode_writes"]

@@ -1,0 +1,232 @@
+"""Write sets in typed JSON: a list of operations, `["set", path, value]` and so on.
+
+A path is a list of attribute names and, each in a list of its own, keys: `["notes", ["a"], "title"]`.
+The annotation at a path is followed from the state's class, by names alone, so that writing and
+reading agree whatever stands there.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+from collections.abc import Mapping
+from typing import Any, get_args, get_origin
+
+from lift_sys.durability.codec.codec import Codec
+from lift_sys.durability.codec.hints import is_union, stripped
+from lift_sys.durability.codec.walk import Decoding, Encoding, read, written
+from lift_sys.durability.facts import Json
+from lift_sys.state.keyed import ModelPart
+from lift_sys.state.parts import Part
+from lift_sys.state.paths import Key, Path
+from lift_sys.state.snapshot import Snapshot
+from lift_sys.state.writes import Append, Operation, Set, WriteSet
+
+
+def encode_writes(
+    codec: Codec,
+    writes: WriteSet,
+    annotation: Any,
+    *,
+    before: Snapshot[Any] | None = None,
+    after: Snapshot[Any] | None = None,
+    path: str = "state",
+) -> list[Json]:
+    """Write what changed.
+
+    Args:
+        codec: Whose names and plans.
+        writes: What leads from `before` to `after`.
+        annotation: The type of the whole: the state's class, `dict[str, Any]` for metadata.
+        before: The value before; with it and `after` the names of set fields are kept, too, and an
+            object that came to stand in two places is seen wherever these are.
+        after: The value after.
+        path: What errors call the whole.
+
+    Raises:
+        UnkeptValueError: Something can't be kept; it names the path.
+    """
+    if after is not None and not after.simple and writes:
+        codec.encode(after.restore(), annotation, path=path)
+    memo: dict[int, Any] = {}  # one for all, so that an object in two places is met twice
+
+    def live(node: Any) -> Any:
+        return node.restore(memo) if isinstance(node, Part) else node
+
+    def encode(operations: tuple[Operation, ...], walk: Encoding) -> Any:
+        out: list[Json] = []
+        for operation in operations:
+            walk.path = _steps(operation.path)
+            steps = _path_json(codec, operation.path)
+            inner = annotation_at(annotation, operation.path)
+            if isinstance(operation, Set):
+                form = codec.plans.of(inner).encode(live(operation.node), walk)
+                out.append(["set", steps, form])
+            elif isinstance(operation, Append):
+                tail = [live(node) for node in operation.tail]
+                out.append(["append", steps, codec.plans.of(_list_of(inner)).encode(tail, walk)])
+            else:
+                out.append(["delete", steps])
+        return out
+
+    forms: Any = written(encode, writes.operations, path, Encoding())
+    if before is not None and after is not None:
+        forms += _fields_set(codec, writes, before, after)
+    return forms  # type: ignore[no-any-return]
+
+
+def apply_writes(
+    codec: Codec,
+    live: Any,
+    data: list[Json],
+    annotation: Any,
+    *,
+    path: str = "state",
+    secrets: Mapping[str, Any] | None = None,
+) -> Any:
+    """Do to `live` what was written; return it, or the value that replaces it.
+
+    No validator runs. The other arguments are those of `encode_writes` and `Codec.decode`.
+
+    Raises:
+        ValueError: The data does not fit; it names the path. `live` may be half changed.
+        MissingSecretError: Secrets were not given.
+    """
+
+    def decode(operations: Any, walk: Decoding) -> Any:
+        value = live
+        for kind, steps, *rest in operations:
+            way = _path_of(codec, steps)
+            walk.path = _steps(way)
+            inner = annotation_at(annotation, way)
+            if kind == "set":
+                made = codec.plans.of(inner).decode(rest[0], walk)
+                if way:
+                    _put(_reached(value, way[:-1]), way[-1], made)
+                else:
+                    value = made
+            elif kind == "append":
+                tail = codec.plans.of(_list_of(inner)).decode(rest[0], walk)
+                _reached(value, way).extend(tail)
+            elif kind == "delete":
+                _remove(_reached(value, way[:-1]), way[-1])
+            elif kind == "fields":
+                object.__setattr__(_reached(value, way), "__pydantic_fields_set__", {*rest[0]})
+            else:
+                raise ValueError(f"no operation on a state: {kind!r}")
+        return value
+
+    return read(decode, data, root=path, secrets=secrets)
+
+
+def annotation_at(annotation: Any, path: Path) -> Any:
+    """What the annotation of a whole says of the value at `path`."""
+    for step in path:
+        annotation = _without_none(annotation)
+        origin = get_origin(annotation) or annotation
+        if isinstance(step, str):
+            field = getattr(origin, "__pydantic_fields__", {}).get(step)
+            annotation = Any if field is None else field.annotation
+        else:
+            arguments = get_args(annotation)
+            is_mapping = isinstance(origin, type) and issubclass(origin, collections.abc.Mapping)
+            annotation = arguments[1] if is_mapping and len(arguments) == 2 else Any
+    return annotation
+
+
+def _without_none(annotation: Any) -> Any:
+    annotation = stripped(annotation)
+    if is_union(annotation):
+        choices = [each for each in get_args(annotation) if each is not type(None)]
+        return stripped(choices[0]) if len(choices) == 1 else Any
+    return annotation
+
+
+def _list_of(annotation: Any) -> Any:
+    """The annotation of a list's new items: they are written as a list, whatever it says."""
+    annotation = _without_none(annotation)
+    arguments = get_args(annotation)
+    origin = get_origin(annotation)
+    is_list = origin is list or origin in (collections.abc.Sequence, collections.abc.Collection)
+    return list[arguments[0]] if is_list and arguments else list  # type: ignore[valid-type]
+
+
+def _steps(path: Path) -> list[Any]:
+    return [(step.key,) if isinstance(step, Key) else step for step in path]
+
+
+def _path_json(codec: Codec, path: Path) -> list[Json]:
+    return [[codec.encode(s.key, path="key")] if isinstance(s, Key) else s for s in path]
+
+
+def _path_of(codec: Codec, data: Any) -> Path:
+    return tuple(
+        step if isinstance(step, str) else Key(codec.decode(step[0], path="key")) for step in data
+    )
+
+
+def _places(model: Any, name: str) -> dict[str, Any]:
+    """The dict in which a model keeps an attribute, whether or not it can be assigned to."""
+    cls = type(model)
+    if name in cls.__pydantic_fields__:
+        return model.__dict__  # type: ignore[no-any-return]
+    slot = "__pydantic_private__" if name in cls.__private_attributes__ else "__pydantic_extra__"
+    found: dict[str, Any] | None = getattr(model, slot)
+    if found is None:
+        raise ValueError(f"{cls.__qualname__} has no attribute `{name}`")
+    return found
+
+
+def _reached(value: Any, path: Path) -> Any:
+    for step in path:
+        value = value[step.key] if isinstance(step, Key) else _places(value, step)[step]
+    return value
+
+
+def _put(holder: Any, step: str | Key, value: Any) -> None:
+    if isinstance(step, Key):
+        holder[step.key] = value
+        return
+    _places(holder, step)[step] = value
+    if step not in type(holder).__private_attributes__:
+        holder.__pydantic_fields_set__.add(step)
+
+
+def _remove(holder: Any, step: str | Key) -> None:
+    if isinstance(step, Key):
+        del holder[step.key]
+        return
+    del _places(holder, step)[step]
+    if hasattr(type(holder), "__lift_origin__"):  # a lazy state would fill it in again
+        gone = holder.__lift_deleted__ | {step}
+        object.__setattr__(holder, "__lift_deleted__", gone)
+
+
+def _fields_set(
+    codec: Codec, writes: WriteSet, before: Snapshot[Any], after: Snapshot[Any]
+) -> list[Json]:
+    """Operations for the models whose set fields are others than the writes alone would leave."""
+    expected: dict[Path, set[str]] = {}
+    for operation in writes.operations:
+        for length in range(len(operation.path)):
+            way = operation.path[:length]
+            old = _part_at(before.root, way)
+            if isinstance(old, ModelPart):
+                names = expected.setdefault(way, {*old.fields_set})
+                last = operation.path[-1]
+                is_last = length == len(operation.path) - 1
+                if is_last and isinstance(operation, Set) and last not in old.shape.private:
+                    names.add(str(last))
+    found: list[Json] = []
+    for way, names in expected.items():
+        new = _part_at(after.root, way)
+        if isinstance(new, ModelPart) and new.fields_set != names:
+            found.append(["fields", _path_json(codec, way), sorted(new.fields_set)])  # type: ignore[list-item]
+    return found
+
+
+def _part_at(node: Any, path: Path) -> Any:
+    for step in path:
+        if not isinstance(node, Part) or not isinstance(node.values, dict):
+            return None
+        node = node.values.get(step.key if isinstance(step, Key) else step)
+    return node
