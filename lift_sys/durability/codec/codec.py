@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from enum import Enum
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, GenericAlias, MethodType, UnionType
 from typing import Any
 
 from pydantic import BaseModel
@@ -28,6 +28,7 @@ from lift_sys.durability.codec.natives import are_plain
 from lift_sys.durability.codec.plan import Form, Plan
 from lift_sys.durability.codec.records import RecordPlan
 from lift_sys.durability.codec.secret import SECRET_TAGS, is_secret_type, secret_of
+from lift_sys.durability.codec.type_forms import decode_type, encode_type
 from lift_sys.durability.codec.walk import (
     DATA_ONLY,
     Decoding,
@@ -69,6 +70,7 @@ class Codec:
             "ndarray": read_array,
             "numpy": read_scalar,
             "secret": self._read_secret,
+            "type": lambda data, walk: decode_type(data["v"], self.names),
         }
         for leaf in LEAF_TYPES.values():
             self._readers[leaf.tag] = _leaf_reader(leaf)
@@ -121,6 +123,8 @@ class Codec:
         kind = getattr(kind, "__lift_origin__", kind)
         if (writer := array_writer(kind)) is not None:
             return writer  # type: ignore[no-any-return]
+        if issubclass(kind, (type, GenericAlias, UnionType)) or kind.__module__ == "typing":
+            return self._write_type
         if is_secret_type(kind):
             return self._secret_writer(kind)
         if not self._is_of_data(kind):
@@ -148,6 +152,15 @@ class Codec:
             or dataclasses.is_dataclass(kind)
             or (callable(getattr(kind, "run", None)) and self.names.knows(kind))
         )
+
+    def _write_type(self, value: Any, walk: Encoding) -> Json:
+        try:
+            form = encode_type(value, self.names)
+            if decode_type(form, self.names) == value:
+                return {"$": "type", "v": form}
+        except (ValueError, TypeError):
+            pass
+        raise Refused(value, "it is a type that the graph does not know")
 
     def _secret_writer(self, kind: type) -> Writer:
         if kind.__name__ in SECRET_TAGS and SECRET_TAGS[kind.__name__] is kind:

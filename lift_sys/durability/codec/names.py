@@ -127,7 +127,18 @@ class Names:
             found = self._things.get(name)
         if found is None and name.endswith("]"):
             found = self._parametrised(name)
-        return found
+        return self._of_main(name) if found is None else found
+
+    def _of_main(self, name: str) -> Any:
+        """What has this name in a file that runs as a script here, or ran as one there."""
+        module, _, qualname = name.partition(":")
+        found = [
+            thing
+            for known, thing in self._things.items()
+            if known.partition(":")[2] == qualname
+            and "__main__" in (module, known.partition(":")[0])
+        ]
+        return found[0] if len(found) == 1 else None
 
     def _around(self, cls: type) -> Iterator[Any]:
         """What a class leads to: the types of its attributes, its subclasses."""

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from lift_sys.durability.facts import Fact, RunRecord, Status
+from lift_sys.durability.opening import KeepsRuns
 from lift_sys.durability.query import RunQuery
 from lift_sys.durability.stores import statements
 from lift_sys.durability.stores.database import Connection, Database
@@ -20,7 +21,7 @@ from lift_sys.durability.stores.writer import Order, Writer
 ResultT = TypeVar("ResultT")
 
 
-class DatabaseStore(ABC):
+class DatabaseStore(KeepsRuns, ABC):
     """Keeps runs in a database; see `Store` for what each method promises."""
 
     def __init__(self, database: Database) -> None:

@@ -1,0 +1,269 @@
+"""Successors in typed JSON: which node runs next, with its attributes; End, Stop and Fork.
+
+A node is its name in the graph and what its instance holds; it is put together without `__init__`.
+Nodes of a fork that follow each other and have the same class and attributes stand in rows, so that
+the class and the names are written once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import FunctionType
+from typing import Any
+
+from lift_sys.core.node import is_node, node_name
+from lift_sys.core.strategies import (
+    AllSuccess,
+    BestEffort,
+    FirstSuccess,
+    Majority,
+    MergeStrategy,
+    Race,
+)
+from lift_sys.core.successors import End, Fork, Stop, Suspend
+from lift_sys.durability.codec.codec import Codec
+from lift_sys.durability.codec.names import name_of
+from lift_sys.durability.codec.type_forms import decode_type, encode_type
+from lift_sys.durability.codec.walk import Encoding, Refused, written
+from lift_sys.durability.facts import Json
+
+_STRATEGIES: dict[str, Any] = {
+    kind.__name__: kind for kind in (AllSuccess, BestEffort, FirstSuccess, Majority, Race)
+}
+_OPTIONS = ("max_concurrent", "timeout", "fail_fast")
+_FEWEST_ROWS = 3  # fewer are shorter, or hardly longer, one by one
+
+
+def encode_successor(codec: Codec, successor: Any, *, path: str = "successor") -> Json:
+    """Write what a node returned.
+
+    Args:
+        codec: Whose names and plans.
+        successor: A node, `End`, `Stop` or `Fork`.
+        path: What errors call the data of an `End` and the options of a `Fork`; nodes are called
+            by their names.
+
+    Raises:
+        UnkeptValueError: Something in it can't be kept: `Search.client`.
+    """
+    if isinstance(successor, End):
+        tag = "Stop" if isinstance(successor, Stop) else "End"
+        data = codec.encode(successor.data, path=f"{path}.data")
+        return {"$": tag} if data is None else {"$": tag, "v": data}
+    if isinstance(successor, Fork):
+        return _encode_fork(codec, successor, path)
+    if isinstance(successor, Suspend):
+        return _encode_suspend(codec, successor, path)
+    return _encode_node(codec, successor)
+
+
+def decode_successor(
+    codec: Codec,
+    data: Json,
+    *,
+    path: str = "successor",
+    secrets: Mapping[str, Any] | None = None,
+) -> Any:
+    """Read what `encode_successor` wrote.
+
+    Raises:
+        ValueError: The data is wrong, or names what the graph does not know.
+        MissingSecretError: Secrets were not given.
+    """
+    tag = data.get("$") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(tag, str):
+        raise ValueError(f"{path}: no successor: {data!r}")
+    if tag in ("End", "Stop"):
+        value = codec.decode(data.get("v"), path=f"{path}.data", secrets=secrets)
+        return Stop(value) if tag == "Stop" else End(value)
+    if tag == "Suspend":
+        return _decode_suspend(codec, data, path, secrets)
+    if tag == "Fork":
+        return _decode_fork(codec, data, path, secrets)
+    return _decode_node(codec, data, path, secrets)
+
+
+def _encode_node(codec: Codec, node: Any) -> Json:
+    names = codec.names
+    if names.start is not None and node is names.start:
+        return {"$": "start"}
+    if (name := names.name_of_node(node)) is not None:
+        return {"$": "node", "v": name}
+
+    def encode(node: Any, walk: Encoding) -> Json:
+        if not is_node(node):
+            raise Refused(node, "it is no successor")
+        if not names.knows(type(node)):
+            raise Refused(node, f"the graph does not know the node {name_of(type(node))!r}")
+        return codec.any.encode(node, walk)
+
+    return written(encode, node, node_name(node), Encoding())
+
+
+def _decode_node(codec: Codec, data: Any, path: str, secrets: Mapping[str, Any] | None) -> Any:
+    if data["$"] == "start":
+        if codec.names.start is None:
+            raise ValueError(f"{path}: the graph starts with a class now, not with an instance")
+        return codec.names.start
+    name = data["v"] if data["$"] == "node" else data["$"]
+    node = codec.names.find(name)
+    if data["$"] != "node":
+        node = codec.decode(data, path=name.rpartition(":")[2].rpartition(".")[2], secrets=secrets)
+    if not is_node(node):
+        raise ValueError(f"{path}: {name!r} is no node")
+    return node
+
+
+def _encode_suspend(codec: Codec, asked: Suspend[Any], path: str) -> Json:
+    def encode(schema: Any, walk: Encoding) -> Json:
+        try:
+            return encode_type(schema, codec.names)
+        except ValueError as error:
+            raise Refused(schema, str(error)) from error
+
+    form: dict[str, Json] = {"$": "Suspend", "reason": asked.reason, "key": asked.key}
+    form["schema"] = written(encode, asked.schema, f"{path}.schema", Encoding())
+    form["then"] = encode_successor(codec, asked.then, path=f"{path}.then")
+    if asked.until is not None:
+        form["until"] = asked.until.isoformat()
+    return form
+
+
+def _decode_suspend(
+    codec: Codec, data: dict[str, Any], path: str, secrets: Mapping[str, Any] | None
+) -> Suspend[Any]:
+    until = data.get("until")
+    return Suspend(
+        data["reason"],
+        key=data["key"],
+        schema=decode_type(data["schema"], codec.names),
+        then=decode_successor(codec, data["then"], path=f"{path}.then", secrets=secrets),
+        until=None if until is None else datetime.fromisoformat(until),
+    )
+
+
+def _encode_fork(codec: Codec, fork: Fork[Any, Any], path: str) -> Json:
+    form: dict[str, Json] = {"$": "Fork", "nodes": _encode_nodes(codec, fork.nodes)}
+    form["then"] = encode_successor(codec, fork.then, path=f"{path}.then")
+    if fork.strategy is not MergeStrategy.ALL_SUCCESS:
+        form["strategy"] = _encode_strategy(codec, fork.strategy, f"{path}.strategy")
+    for name in _OPTIONS:
+        if (value := getattr(fork, name)) is not None:
+            form[name] = codec.encode(value, path=f"{path}.{name}")
+    if fork.accept is not None:
+        form["accept"] = _encode_function(codec, fork.accept, f"{path}.accept")
+    return form
+
+
+def _decode_fork(
+    codec: Codec, data: dict[str, Any], path: str, secrets: Mapping[str, Any] | None
+) -> Fork[Any, Any]:
+    strategy: Any = MergeStrategy.ALL_SUCCESS
+    if "strategy" in data:
+        strategy = _decode_strategy(codec, data["strategy"], f"{path}.strategy")
+    options = {name: codec.decode(data[name]) for name in _OPTIONS if name in data}
+    if "accept" in data:
+        options["accept"] = _decode_function(codec, data["accept"], f"{path}.accept")
+    return Fork(
+        _decode_nodes(codec, data["nodes"], path, secrets),
+        then=decode_successor(codec, data["then"], path=f"{path}.then", secrets=secrets),
+        strategy=strategy,
+        **options,
+    )
+
+
+def _encode_nodes(codec: Codec, nodes: Sequence[Any]) -> list[Json]:
+    """A form for each node, the number of the first where one stands again, and rows."""
+    places: dict[int, int] = {}
+    forms: list[Json] = []
+    for number, node in enumerate(nodes):
+        first = places.setdefault(id(node), number)
+        forms.append(_encode_node(codec, node) if first == number else first)
+    out: list[Json] = []
+    start = 0
+    while start < len(forms):
+        end = start + 1
+        while end < len(forms) and _alike(forms[start], forms[end]):
+            end += 1
+        group = forms[start:end]
+        out += [_rows(group)] if len(group) >= _FEWEST_ROWS else group
+        start = end
+    return out
+
+
+def _alike(left: Any, right: Any) -> bool:
+    return (
+        isinstance(left, dict)
+        and isinstance(right, dict)
+        and left["$"] == right["$"]
+        and len(left) > 1
+        and [*left] == [*right]
+        and left["$"] not in ("node", "start")
+    )
+
+
+def _rows(group: list[Any]) -> Json:
+    fields = [name for name in group[0] if name != "$"]
+    rows = [[form[name] for name in fields] for form in group]
+    return {"$": "rows", "node": group[0]["$"], "fields": list(fields), "rows": list(rows)}
+
+
+def _decode_nodes(
+    codec: Codec, data: Any, path: str, secrets: Mapping[str, Any] | None
+) -> list[Any]:
+    nodes: list[Any] = []
+    for form in data:
+        if isinstance(form, int):
+            nodes.append(nodes[form])
+        elif form["$"] == "rows":
+            for row in form["rows"]:
+                one = {"$": form["node"], **dict(zip(form["fields"], row, strict=True))}
+                nodes.append(_decode_node(codec, one, path, secrets))
+        else:
+            nodes.append(_decode_node(codec, form, path, secrets))
+    return nodes
+
+
+def _encode_strategy(codec: Codec, strategy: Any, path: str) -> Json:
+    if isinstance(strategy, MergeStrategy):
+        return strategy.value
+    form: dict[str, Json] = {"$": type(strategy).__name__}
+    for field in dataclasses.fields(strategy):
+        value = getattr(strategy, field.name)
+        if value != field.default:
+            place = f"{path}.{field.name}"
+            if callable(value):
+                form[field.name] = _encode_function(codec, value, place)
+            else:
+                form[field.name] = codec.encode(value, path=place)
+    return form
+
+
+def _decode_strategy(codec: Codec, data: Any, path: str) -> Any:
+    if isinstance(data, str):
+        return MergeStrategy(data)
+    options: dict[str, Any] = {}
+    for name, form in data.items():
+        if isinstance(form, dict) and form.get("$") == "function":
+            options[name] = _decode_function(codec, form, f"{path}.{name}")
+        elif name != "$":
+            options[name] = codec.decode(form, path=f"{path}.{name}")
+    return _STRATEGIES[data["$"]](**options)
+
+
+def _encode_function(codec: Codec, function: Any, path: str) -> Json:
+    def encode(function: Any, walk: Encoding) -> Json:
+        if not isinstance(function, FunctionType) or not codec.names.knows(function):
+            raise Refused(function, "give a function of a module, not a lambda or a local function")
+        return {"$": "function", "v": name_of(function)}
+
+    return written(encode, function, path, Encoding())
+
+
+def _decode_function(codec: Codec, data: Any, path: str) -> Any:
+    function = codec.names.find(data["v"])
+    if not isinstance(function, FunctionType):
+        raise ValueError(f"{path}: {data['v']!r} is no function")
+    return function

@@ -1,0 +1,161 @@
+"""The journal of one run: what its walks keep, and what they find again.
+
+A step that has finished is not run again: what it wrote is written again, and the walk goes on with
+the successor that it returned. Joins are made again of what their branches wrote, so they keep only
+how the branches ended, and a digest of what came out. Before editing: nothing may be announced, or
+built upon, before it is committed; and a fact may be used only where the walk has the same past.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from lift_sys.core.context import RunContext
+from lift_sys.core.node import node_name
+from lift_sys.core.successors import Question
+from lift_sys.core.usage import Usage, UsageLedger
+from lift_sys.durability.codec import Codec, Names
+from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, Status, chain
+from lift_sys.durability.page import Page
+from lift_sys.durability.store import Store
+from lift_sys.errors import DurabilityError, JournalError
+from lift_sys.execution.isolation import Base
+from lift_sys.graph.graph import Graph
+
+
+class RunJournal:
+    """The journal of the run that `record` is about, for the worker of `epoch`.
+
+    Args:
+        store: Where it is kept.
+        record: The run.
+        epoch: Of this worker.
+        facts: What had finished before.
+        secrets: Values of secret fields, by path.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        record: RunRecord,
+        epoch: int,
+        facts: Sequence[Fact] = (),
+        *,
+        secrets: dict[str, Any] | None = None,
+    ) -> None:
+        self.store = store
+        self.record = record
+        self.execution_id = record.execution_id
+        self.epoch = epoch
+        self.secrets = secrets
+        self.ledger = UsageLedger()
+        self.stops: list[str] = []
+        self._facts: dict[tuple[Kind, str], Fact] = {}
+        self._codecs: dict[int, tuple[Graph[Any], Codec]] = {}
+        for fact in facts:
+            if fact.kind == "started":
+                continue
+            self._facts[fact.kind, fact.address] = fact
+            if spent := fact.body.get("usage"):
+                self.ledger.add(fact.address, Usage(**cast("dict[str, Any]", spent)))
+            if fact.body.get("stops"):
+                self.stops.append(fact.address)
+
+    def walk(self, graph: Graph[Any], prefix: str, base: Base) -> Page:
+        """The page of the walk whose steps stand below `prefix`; see `Journal.walk`."""
+        codec = self.codec_of(graph)
+        digest = self.record.input
+        if prefix:  # a run inside a step: what it starts from is made anew
+            state = base.state.restore()
+            given = [codec.encode(state, type(state)), codec.encode(base.metadata.restore())]
+            digest = chain("", ["inside", *given])
+        return Page(self, codec, prefix, base, digest)
+
+    def codec_of(self, graph: Graph[Any]) -> Codec:
+        """What turns values of this graph into typed JSON and back."""
+        known = self._codecs.get(id(graph))
+        if known is None:
+            known = self._codecs[id(graph)] = (graph, Codec(Names.of(graph)))
+        return known[1]
+
+    def take(self, kind: Kind, address: str) -> Fact | None:
+        """A fact from before, once: what is repeated in this process is done again.
+
+        Raises:
+            JournalError: It is not what was written.
+        """
+        fact = self._facts.pop((kind, address), None)
+        if fact is not None and chain(fact.input, fact.body) != fact.digest:
+            self.refuse(address, "it is not what was written, so somebody has edited it")
+        return fact
+
+    def refuse(self, address: str, reason: str) -> None:
+        """Raise a `JournalError` about the fact at `address`."""
+        raise JournalError(execution_id=self.execution_id, address=address, reason=reason)
+
+    def mark(self, ctx: RunContext[Any], node: Any) -> None:
+        """An attempt starts."""
+        fact = Fact(
+            kind="started",
+            address=ctx.address,
+            node=node_name(node),
+            attempt=ctx.attempt,
+            started_at=datetime.now(UTC),
+        )
+        self.store.mark(self.execution_id, self.epoch, fact)
+
+    async def keep(
+        self,
+        kind: Kind,
+        ctx: RunContext[Any],
+        node: Any,
+        before: str,
+        body: dict[str, Json],
+        elapsed: float = 0.0,
+    ) -> str:
+        """Commit a fact about the step of `ctx`; return the walk's digest after it."""
+        usage = ctx.scope.ledger._entries.get(ctx.address) if kind == "step" else None
+        if usage is not None:
+            body["usage"] = {
+                name: value for name in Usage.__slots__ if (value := getattr(usage, name))
+            }
+        fact = Fact.model_construct(
+            kind=kind,
+            address=ctx.address,
+            node=node_name(node),
+            attempt=ctx.attempt,
+            input=before,
+            digest=chain(before, body),
+            body=body,
+            started_at=datetime.now(UTC) - timedelta(seconds=elapsed),
+            elapsed=elapsed,
+            tokens=0 if usage is None else usage.tokens,
+            cost=None if usage is None else usage.cost,
+        )
+        await self.store.commit(self.execution_id, self.epoch, [fact])
+        return fact.digest
+
+    async def close(
+        self,
+        *,
+        elapsed: float,
+        questions: Sequence[Question] = (),
+        error: BaseException | None = None,
+    ) -> None:
+        """The run is over, for now; see `Journal.close`."""
+        status: Status = "suspended" if questions else "finished"
+        if error is not None:
+            status = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
+        text = None if error is None else f"{type(error).__name__}: {error}"
+        finish = self.store.finish(
+            self.execution_id, self.epoch, status, elapsed=elapsed, error=text
+        )
+        if error is None:
+            await finish
+        else:  # why it ended matters more than that this could not be said
+            with suppress(DurabilityError):
+                await finish

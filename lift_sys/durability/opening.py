@@ -1,0 +1,173 @@
+"""Beginning a run that is kept, and going on with one: `graph.run(store=...)` and `graph.resume`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from lift_sys.core.context import fresh_seed
+from lift_sys.core.ports import Opened
+from lift_sys.durability.answers import answered
+from lift_sys.durability.codec import Codec, Names, decode_successor, encode_successor
+from lift_sys.durability.facts import Fact, Json, RunRecord, chain
+from lift_sys.durability.journal import RunJournal
+from lift_sys.durability.shape import differences, shape_of
+from lift_sys.durability.store import Store
+from lift_sys.errors import ChangedGraphError, JournalError, MissingSecretError, OtherInputError
+from lift_sys.graph.graph import Graph
+
+
+class KeepsRuns:
+    """What makes a `Store` something that `Graph.run` takes: see `lift_sys.core.ports.RunStore`."""
+
+    async def begin_run(
+        self: Store,
+        graph: Graph[Any],
+        *,
+        execution_id: str,
+        start: Any,
+        state: Any,
+        metadata: Mapping[str, Any] | None,
+        user_id: str | None,
+        seed: int | None,
+        target: str = "",
+    ) -> Opened:
+        """Begin a run, or go on with the one of this name.
+
+        Raises:
+            UnkeptValueError: The state, the metadata or the start can't be kept.
+            OtherInputError: The one of this name was begun with another input.
+        """
+        codec = Codec(Names.of(graph))
+        now = datetime.now(UTC)
+        # An instance that the graph was made with is found again in the graph.
+        given = None if start is None or start is graph.start else start
+        record = RunRecord(
+            execution_id=execution_id,
+            graph=graph.name,
+            target=target,
+            user_id=user_id,
+            seed=fresh_seed() if seed is None else seed,
+            start=None if given is None else encode_successor(codec, given, path="start"),
+            state=codec.encode(state, graph.state_type or type(state)),
+            metadata=codec.encode(dict(metadata or {}), dict[str, Any], path="metadata"),
+            shape=shape_of(graph),
+            created_at=now,
+            updated_at=now,
+        )
+        record = record.model_copy(update={"input": _input_of(record)})
+        if await self.create(record):
+            return _opened(self, graph, record, 0, (), state=state)
+        known, facts = await self.load(execution_id)
+        others = _other_inputs(known, record, seed=seed)
+        if others:
+            raise OtherInputError(execution_id=execution_id, differences=others)
+        _refuse_changes(graph, known)
+        epoch = await self.take_over(execution_id)
+        known, facts = await self.load(execution_id)
+        return _opened(self, graph, known, epoch, facts, state=state)
+
+    async def resume_run(
+        self: Store,
+        graph: Graph[Any],
+        execution_id: str,
+        *,
+        answers: Mapping[str, Any] | None,
+        secrets: Mapping[str, Any] | None,
+        migrations: Mapping[str, Callable[[Any], Any]] | None,
+        now: datetime,
+    ) -> Opened:
+        """Go on with a run.
+
+        Raises:
+            UnknownRunError: There is none of this name.
+            ChangedGraphError: The code is not what it was begun with, and no migration helps.
+            AnswerError: An answer is to no question, or is of the wrong type.
+            MissingSecretError: A secret has to be given.
+            JournalError: What was recorded can't be used.
+        """
+        codec = Codec(Names.of(graph))
+        record, facts = await self.load(execution_id)
+        # All that can be refused is refused before the run is taken from whoever works on it.
+        _refuse_changes(graph, record)
+        state = _state_of(codec, graph, record, secrets)
+        answered(codec, record, facts, answers or {}, now=now)
+        epoch = await self.take_over(execution_id)
+        record, facts = await self.load(execution_id)
+        new = answered(codec, record, facts, answers or {}, now=now)
+        if new:
+            await self.commit(execution_id, epoch, new)
+        return _opened(self, graph, record, epoch, [*facts, *new], state=state, secrets=secrets)
+
+
+def _opened(
+    store: Store,
+    graph: Graph[Any],
+    record: RunRecord,
+    epoch: int,
+    facts: Sequence[Fact],
+    *,
+    state: Any,
+    secrets: Mapping[str, Any] | None = None,
+) -> Opened:
+    journal = RunJournal(store, record, epoch, facts, secrets=dict(secrets or {}))
+    codec = journal.codec_of(graph)
+    try:
+        start = record.start
+        node = None if start is None else decode_successor(codec, start, path="start")
+        metadata = codec.decode(record.metadata, dict[str, Any], path="metadata")
+    except (ValueError, LookupError, TypeError) as error:
+        raise JournalError(
+            execution_id=record.execution_id, address="", reason=str(error)
+        ) from error
+    return Opened(
+        journal=journal,
+        start=node,
+        state=state,
+        metadata=metadata,
+        user_id=record.user_id,
+        seed=record.seed,
+        usage=journal.ledger,
+    )
+
+
+def _state_of(
+    codec: Codec, graph: Graph[Any], record: RunRecord, secrets: Mapping[str, Any] | None
+) -> Any:
+    try:
+        return codec.decode(record.state, graph.state_type or Any, secrets=dict(secrets or {}))
+    except MissingSecretError:
+        raise
+    except (ValueError, LookupError, TypeError) as error:
+        raise JournalError(
+            execution_id=record.execution_id, address="", reason=f"its initial state: {error}"
+        ) from error
+
+
+def _input_of(record: RunRecord) -> str:
+    """Digest of what decides the run besides its seed."""
+    return chain("", [record.graph, record.start, record.state, record.metadata])
+
+
+def _other_inputs(known: RunRecord, given: RunRecord, *, seed: int | None) -> list[str]:
+    """What differs between the input of a run and another one, a line each."""
+    found = [
+        f"the {name} is another one"
+        for name in ("graph", "start", "state", "metadata", "user_id")
+        if getattr(known, name) != getattr(given, name)
+    ]
+    if seed is not None and seed != known.seed:
+        found.append(f"the seed was {known.seed}")
+    if found and isinstance(known.state, dict) and isinstance(given.state, dict):
+        old, new = known.state, given.state
+        fields = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+        if fields:
+            found.append(f"fields that differ: {', '.join(fields)}")
+    return found
+
+
+def _refuse_changes(graph: Graph[Any], record: RunRecord) -> None:
+    changed = differences(record.shape, cast("dict[str, Json]", shape_of(graph)))
+    if changed:
+        raise ChangedGraphError(execution_id=record.execution_id, differences=changed)

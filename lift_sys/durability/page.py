@@ -1,0 +1,262 @@
+"""The journal's page for one walk: its steps in order, each built on the digest before it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from lift_sys.core.address import branch_address
+from lift_sys.core.context import RunContext
+from lift_sys.core.node import node_name
+from lift_sys.core.ports import RecordedJoin
+from lift_sys.core.successors import Question, Stop, Suspend, Suspended
+from lift_sys.durability.codec import (
+    Codec,
+    apply_writes,
+    decode_successor,
+    encode_successor,
+    encode_writes,
+)
+from lift_sys.durability.facts import Fact, Json, chain
+from lift_sys.errors import RemoteCause
+from lift_sys.execution.isolation import Base
+from lift_sys.execution.join import Joined
+from lift_sys.execution.results import NodeResult
+from lift_sys.state.snapshot import Snapshot
+from lift_sys.state.writes import changes
+
+if TYPE_CHECKING:
+    from lift_sys.durability.journal import RunJournal
+
+# Besides the state: what they are, and how errors call them.
+_PARTS: dict[str, tuple[Any, str]] = {
+    "metadata": (dict[str, Any], "metadata"),
+    "provenance": (list[dict[str, Any]], "provenance"),
+}
+_ELSEWHERE = "it was written after another past than this run's, so it belongs elsewhere"
+
+
+class Page:
+    """What one walk keeps and finds; see `lift_sys.core.ports.WalkLog`.
+
+    Args:
+        journal: The run's.
+        codec: For values of the walk's graph.
+        prefix: Address that its steps' addresses begin with.
+        base: What it starts from.
+        digest: Of its past.
+    """
+
+    def __init__(
+        self, journal: RunJournal, codec: Codec, prefix: str, base: Base, digest: str
+    ) -> None:
+        self._journal = journal
+        self._codec = codec
+        self._is_inside = ">" in prefix
+        self._digest = digest
+        self._metadata = base.metadata
+        self._provenance = base.provenance
+        self._has_notes = base.has_notes
+        self._address = ""
+        self._join: Fact | None = None
+
+    def recall(
+        self, address: str, ctx: RunContext[Any], before: Snapshot[Any]
+    ) -> tuple[Any, Snapshot[Any]]:
+        """What the step at `address` did; see `WalkLog.recall`."""
+        self._address = address
+        edit = self._take("edit")
+        if edit is not None:
+            before = self._redo(edit, ctx, before)
+        fact = self._take("step")
+        if fact is None:
+            return None, before
+        after = self._redo(fact, ctx, before)
+        ctx.attempt = fact.attempt
+        return self._decoded(fact), after
+
+    def _take(self, kind: Any) -> Fact | None:
+        """The fact of this kind about the last step, if it has the same past."""
+        fact = self._journal.take(kind, self._address)
+        if fact is not None and fact.input != self._digest:
+            # Of a run inside a step, what an earlier attempt has left may be of another input.
+            if self._is_inside:
+                return None
+            self._journal.refuse(self._address, _ELSEWHERE)
+        return fact
+
+    def _redo(self, fact: Fact, ctx: RunContext[Any], before: Snapshot[Any]) -> Snapshot[Any]:
+        body, after = fact.body, before
+        try:
+            if "writes" in body:
+                ctx.state = self._applied(body, "writes", ctx.state, before.root.cls)
+                after = before.refresh(ctx.state)
+            if "metadata" in body:
+                ctx.metadata = self._applied(body, "metadata", ctx.metadata)
+                self._metadata = self._metadata.refresh(ctx.metadata, name="metadata")
+            if "provenance" in body:
+                ctx.provenance = self._applied(body, "provenance", ctx.provenance)
+                self._provenance = self._provenance.refresh(ctx.provenance, name="provenance")
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            self._journal.refuse(fact.address, str(error))
+        self._digest = fact.digest
+        self._has_notes = bool(ctx._metadata), bool(ctx._provenance)
+        return after
+
+    def _applied(self, body: dict[str, Any], name: str, live: Any, kind: Any = None) -> Any:
+        kind, path = _PARTS.get(name) or (kind, "state")
+        secrets = self._journal.secrets
+        return apply_writes(self._codec, live, body[name], kind, path=path, secrets=secrets)
+
+    def _decoded(self, fact: Fact) -> Any:
+        try:
+            return decode_successor(
+                self._codec, fact.body["successor"], path=fact.node, secrets=self._journal.secrets
+            )
+        except (ValueError, LookupError, TypeError) as error:
+            self._journal.refuse(fact.address, f"its successor: {error}")
+
+    def begin(self, ctx: RunContext[Any], node: Any) -> None:
+        """An attempt starts."""
+        self._journal.mark(ctx, node)
+
+    async def finished(
+        self,
+        ctx: RunContext[Any],
+        node: Any,
+        before: Snapshot[Any],
+        after: Snapshot[Any],
+        successor: Any,
+        elapsed: float,
+    ) -> None:
+        """Keep a step; see `WalkLog.finished`."""
+        body: dict[str, Json] = {}
+        self._add(body, "writes", before, after)
+        metadata, provenance = self._metadata, self._provenance
+        if ctx._metadata or self._has_notes[0]:
+            metadata = metadata.refresh(ctx.metadata, name="metadata")
+            self._add(body, "metadata", self._metadata, metadata)
+        if ctx._provenance or self._has_notes[1]:
+            provenance = provenance.refresh(ctx.provenance, name="provenance")
+            self._add(body, "provenance", self._provenance, provenance)
+        body["successor"] = encode_successor(self._codec, successor, path=node_name(node))
+        if isinstance(successor, Stop):
+            body["stops"] = True
+        elif isinstance(successor, Suspend):
+            body["asks"] = successor.key
+        self._digest = await self._journal.keep("step", ctx, node, self._digest, body, elapsed)
+        self._metadata, self._provenance = metadata, provenance
+        self._has_notes = bool(ctx._metadata), bool(ctx._provenance)
+
+    def _add(
+        self, body: dict[str, Json], name: str, before: Snapshot[Any], after: Snapshot[Any]
+    ) -> None:
+        """Enter what was written to `name`, if anything was."""
+        if after is not before:
+            kind, path = _PARTS.get(name) or (before.root.cls, "state")
+            writes = changes(before, after)
+            data = encode_writes(self._codec, writes, kind, before=before, after=after, path=path)
+            if data:
+                body[name] = cast("Json", data)
+
+    def branch(self, index: int, base: Base) -> Page:
+        """The page of a branch; see `WalkLog.branch`."""
+        prefix = branch_address(self._address, index)
+        return Page(
+            self._journal, self._codec, prefix, base, chain(self._digest, ["branch", index])
+        )
+
+    def only_branch(self) -> int | None:
+        """The branch with a `Stop` in it; see `WalkLog.only_branch`."""
+        fork = f"{self._address}."
+        for stop in self._journal.stops:
+            rest = stop[len(fork) :]
+            if stop.startswith(fork) and ">" not in rest:
+                return int(rest.replace("/", ".").partition(".")[0])
+        return None
+
+    def joined_before(self) -> RecordedJoin | None:
+        """How the fork was joined; see `WalkLog.joined_before`."""
+        fact = self._join = self._take("join")
+        if fact is None:
+            return None
+        body = cast("dict[str, Any]", fact.body)
+        return RecordedJoin(
+            succeeded=tuple(body["succeeded"]),
+            failed={int(index): _error_of(text) for index, text in body["failed"].items()},
+            elapsed=body["elapsed"],
+        )
+
+    async def joined(
+        self, node: Any, base: Base, results: Sequence[NodeResult[Any]], joined: Joined
+    ) -> None:
+        """Keep a join, or compare it; see `WalkLog.joined`."""
+        provenance = base.provenance.refresh(joined.provenance, name="provenance")
+        written: dict[str, Json] = {}
+        self._add(written, "writes", base.state, joined.state)
+        self._add(written, "metadata", base.metadata, joined.metadata)
+        self._add(written, "provenance", base.provenance, provenance)
+        came_out = chain("", written)
+        if self._join is not None:
+            if self._join.body.get("result") != came_out:
+                self._journal.refuse(
+                    self._address,
+                    "the branches came together differently this time: a reducer, a key or a "
+                    "validator depends on more than what they wrote",
+                )
+            self._digest = self._join.digest
+        else:
+            body = _ends(results) | {"result": came_out}
+            ctx = base.context.with_state(base.context.state, self._address)
+            self._digest = await self._journal.keep("join", ctx, node, self._digest, body)
+        self._metadata, self._provenance = joined.metadata, provenance
+        self._has_notes = True, True
+
+    async def answer(self, ctx: RunContext[Any], node: Any, asked: Suspend[Any]) -> Any:
+        """What was answered; see `WalkLog.answer`."""
+        fact = self._take("answer")
+        if fact is not None:
+            self._digest = fact.digest
+            if "value" not in fact.body:
+                return None
+            try:
+                return self._codec.decode(fact.body["value"], asked.schema, path="answer")
+            except (ValueError, LookupError, TypeError) as error:
+                self._journal.refuse(fact.address, str(error))
+        if asked.until is not None and ctx.now() >= asked.until:
+            self._digest = await self._journal.keep(
+                "answer", ctx, node, self._digest, {"late": True}
+            )
+            return None
+        question = Question(
+            key=asked.key,
+            reason=asked.reason,
+            address=ctx.address,
+            node=node_name(node),
+            schema=asked.schema,
+            until=asked.until,
+        )
+        raise Suspended((question,))
+
+
+def _ends(results: Sequence[NodeResult[Any]]) -> dict[str, Json]:
+    """How branches ended, in the order in which they did: only RACE asks for it."""
+    ranked = sorted(results, key=lambda result: result.rank)
+    return {
+        "succeeded": [result.index for result in ranked if result.is_success],
+        "failed": {str(each.index): _text_of(each.error) for each in results if each.error},
+        "elapsed": [round(result.execution_time_ms / 1000, 6) for result in results],
+    }
+
+
+def _text_of(error: BaseException) -> Json:
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    return [type(error).__name__, str(error)]
+
+
+def _error_of(text: Any) -> BaseException:
+    if text == "cancelled":
+        return asyncio.CancelledError("the group was decided without it")
+    return RemoteCause(text[0], text[1], "")

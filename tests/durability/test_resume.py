@@ -1,0 +1,294 @@
+"""A run goes on where it was: what has finished is never run again, and the result is the same."""
+
+from typing import Annotated
+
+import pytest
+from pydantic import BaseModel
+
+from lift_sys import (
+    BaseNode,
+    End,
+    Fork,
+    Graph,
+    Majority,
+    MergeStrategy,
+    ParallelExecutor,
+    RetryPolicy,
+    RunContext,
+    Stop,
+    Subgraph,
+)
+from lift_sys.durability import MemoryStore
+from lift_sys.errors import LiftError, OtherInputError, UnkeptValueError, UnknownRunError
+from lift_sys.reducers import Append
+
+
+class Work(BaseModel):
+    done: Annotated[list[str], Append()] = []
+    total: int = 0
+    notes: dict[str, int] = {}
+
+
+class Effects:
+    """What nodes did to the world: each time they run, whether it counts or not."""
+
+    def __init__(self, *failing: str) -> None:
+        self.ran: list[str] = []
+        self.failing = list(failing)
+
+    def happen(self, name: str) -> None:
+        self.ran.append(name)
+        if name in self.failing:
+            self.failing.remove(name)
+            raise ConnectionError(name)
+
+
+class First(BaseNode[Work]):
+    async def run(self, ctx: RunContext[Work]) -> "Second":
+        ctx.deps.happen("first")
+        ctx.state.total += 1
+        ctx.metadata["first"] = True
+        ctx.add_provenance("First", "plain")
+        return Second(by=2)
+
+
+class Second(BaseNode[Work]):
+    def __init__(self, by: int) -> None:
+        self.by = by
+
+    async def run(self, ctx: RunContext[Work]) -> End[int]:
+        ctx.deps.happen("second")
+        ctx.state.total += self.by
+        return End(ctx.state.total)
+
+
+async def finish(graph, state, *failing, execution_id="run"):
+    """Run, and resume until it is finished; the result, and all that happened."""
+    store, effects = MemoryStore(), Effects(*failing)
+    try:
+        result = await graph.run(
+            state=state, store=store, execution_id=execution_id, deps=effects, seed=7
+        )
+    except LiftError:
+        while True:
+            try:
+                result = await graph.resume(execution_id, store=store, deps=effects)
+                break
+            except LiftError:
+                assert effects.failing or len(effects.ran) < 1000
+    await store.close()
+    return result, effects.ran
+
+
+async def test_a_chain_goes_on_after_its_last_finished_step():
+    graph = Graph(First)
+    plain, _ = await finish(graph, Work())
+
+    result, ran = await finish(graph, Work(), "second")
+
+    assert ran == ["first", "second", "second"]
+    assert (result.output, result.state) == (3, Work(total=3)) == (plain.output, plain.state)
+    assert result.context.metadata == {"first": True}
+    assert len(result.context.provenance) == 1
+    assert dict(result.blame) == dict(plain.blame)
+
+
+class Start(BaseNode[Work]):
+    def __init__(self, width: int = 4, strategy: MergeStrategy = MergeStrategy.ALL_SUCCESS):
+        self.width, self.strategy = width, strategy
+
+    async def run(self, ctx: RunContext[Work]) -> "Fork[Branch, Collect]":
+        ctx.deps.happen("start")
+        nodes = [Branch(str(number)) for number in range(self.width)]
+        return Fork(nodes, then=Collect(), strategy=self.strategy)
+
+
+class Branch(BaseNode[Work]):
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def run(self, ctx: RunContext[Work]) -> "Leaf":
+        ctx.deps.happen(f"branch {self.name}")
+        ctx.state.notes[self.name] = len(self.name)
+        return Leaf(self.name)
+
+
+class Leaf(BaseNode[Work]):
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def run(self, ctx: RunContext[Work]) -> End[str]:
+        ctx.deps.happen(f"leaf {self.name}")
+        ctx.state.done.append(self.name)
+        return End(self.name)
+
+
+class Collect(BaseNode[Work]):
+    async def run(self, ctx: RunContext[Work]) -> End[list[str]]:
+        ctx.deps.happen("collect")
+        return End([str(branch.output) for branch in ctx.branches])
+
+
+async def test_of_a_fork_only_unfinished_steps_run_again():
+    graph = Graph(Start)
+    plain, _ = await finish(graph, Work())
+
+    result, ran = await finish(graph, Work(), "leaf 2", "collect")
+
+    assert sorted(ran) == sorted(
+        [
+            "start",
+            *[f"branch {n}" for n in range(4)],
+            *[f"leaf {n}" for n in range(4)],
+            "leaf 2",
+            "collect",
+            "collect",
+        ]
+    )
+    assert result.output == plain.output == ["0", "1", "2", "3"]
+    assert result.state == plain.state
+    assert dict(result.blame) == dict(plain.blame)
+
+
+@pytest.mark.parametrize("strategy", list(MergeStrategy))
+async def test_a_finished_run_gives_its_result_again(strategy):
+    graph, store, effects = Graph(Start(3, strategy)), MemoryStore(), Effects("branch 1")
+    options = {"store": store, "execution_id": "run", "deps": effects, "seed": 1}
+    best = strategy in (
+        MergeStrategy.BEST_EFFORT,
+        MergeStrategy.MAJORITY,
+        MergeStrategy.FIRST_SUCCESS,
+    )
+    if not best:
+        effects.failing.clear()
+    first = await graph.run(state=Work(), **options)
+    ran = len(effects.ran)
+
+    again = await graph.resume("run", store=store, deps=effects)
+    once_more = await graph.run(state=Work(), **options)
+
+    assert len(effects.ran) == ran
+    for other in (again, once_more):
+        assert (other.state, other.output) == (first.state, first.output)
+        assert dict(other.blame) == dict(first.blame)
+        assert other.votes == first.votes
+        assert [(each.label, each.writes.paths) for each in other.discarded] == [
+            (each.label, each.writes.paths) for each in first.discarded
+        ]
+        assert other.usage == first.usage
+        assert other.seed == first.seed
+
+
+class Halting(BaseNode[Work]):
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+
+    async def run(self, ctx: RunContext[Work]) -> "Fork[Halting, End] | Stop[str] | End":
+        ctx.deps.happen(f"halting {self.name}")
+        if not self.name:
+            return Fork([Halting("a"), Halting("b")], then=End())
+        if self.name == "b":
+            ctx.state.total = 5
+            return Stop("enough")
+        return End()
+
+
+async def test_a_stop_is_final():
+    graph, store, effects = Graph(Halting), MemoryStore(), Effects()
+    graph = Graph(Halting, executor=ParallelExecutor(1))
+    first = await graph.run(state=Work(), store=store, execution_id="run", deps=effects)
+    ran = list(effects.ran)
+
+    again = await graph.resume("run", store=store, deps=effects)
+
+    assert effects.ran == ran
+    assert (again.state, again.output, again.stopped) == (first.state, "enough", True)
+
+
+class Inner(BaseModel):
+    value: int = 0
+
+
+class Double(BaseNode[Inner]):
+    async def run(self, ctx: RunContext[Inner]) -> "Increment":
+        ctx.deps.happen("double")
+        ctx.state.value *= 2
+        return Increment()
+
+
+class Increment(BaseNode[Inner]):
+    async def run(self, ctx: RunContext[Inner]) -> End[int]:
+        ctx.deps.happen("increment")
+        ctx.state.value += 1
+        return End(ctx.state.value)
+
+
+INNER = Graph(Double)
+
+
+def leave(state, result):
+    state.total = result.state.value
+
+
+class Nested(Subgraph[Work, Inner]):
+    def __init__(self) -> None:
+        super().__init__(INNER, enter=lambda state: Inner(value=state.total), leave=leave)
+
+
+async def test_steps_inside_a_subgraph_are_not_run_again():
+    result, ran = await finish(Graph(Nested), Work(total=3), "increment")
+
+    assert ran == ["double", "increment", "increment"]
+    assert result.state.total == 7
+
+
+class Trying(BaseNode[Work]):
+    retry = RetryPolicy(max_attempts=3, first_delay=0.001)
+
+    async def run(self, ctx: RunContext[Work]) -> Second:
+        ctx.deps.happen("trying")
+        ctx.state.total = ctx.attempt
+        return Second(1)
+
+
+async def test_attempts_are_counted_on():
+    result, ran = await finish(Graph(Trying), Work(), "trying", "trying", "second")
+
+    assert ran == ["trying"] * 3 + ["second"] * 2
+    assert result.state.total == 4
+
+
+async def test_another_input_under_the_same_name_is_refused():
+    graph, store = Graph(First), MemoryStore()
+    await graph.run(state=Work(), store=store, execution_id="run", deps=Effects())
+
+    with pytest.raises(OtherInputError, match="total"):
+        await graph.run(state=Work(total=1), store=store, execution_id="run", deps=Effects())
+
+
+async def test_an_unknown_run_is_said():
+    with pytest.raises(UnknownRunError, match="unknown run 'nobody'"):
+        await Graph(First).resume("nobody", store=MemoryStore())
+
+
+class Odd(BaseModel):
+    what: object = None
+
+
+class Nothing(BaseNode[Odd]):
+    async def run(self, ctx: RunContext[Odd]) -> End:
+        return End()
+
+
+async def test_what_cannot_be_kept_is_named_before_the_first_step():
+    with pytest.raises(UnkeptValueError, match=r"state\.what"):
+        await Graph(Nothing).run(state=Odd(what=iter([1])), store=MemoryStore())
+
+
+async def test_majority_is_kept_with_its_votes():
+    graph = Graph(Start(3, Majority(quorum=0.5, key="total")))  # type: ignore[arg-type]
+    result, _ = await finish(graph, Work(), "collect")
+    plain, _ = await finish(graph, Work())
+
+    assert result.votes == plain.votes
+    assert result.state == plain.state

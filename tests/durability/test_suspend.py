@@ -1,0 +1,213 @@
+"""Waiting for people: the run ends, needs no process, and goes on with the answer."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel
+
+from lift_sys import BaseNode, End, Fork, Graph, MergeStrategy, RunContext, Suspend
+from lift_sys.durability import MemoryStore
+from lift_sys.errors import AnswerError, GraphError, UsageError
+
+
+class Order(BaseModel):
+    amount: int = 100
+    log: dict[str, str] = {}
+
+
+class Approval(BaseModel):
+    granted: bool
+    by: str = "nobody"
+
+
+class Ask(BaseNode[Order]):
+    def __init__(self, key: str = "approval", until: datetime | None = None) -> None:
+        self.key, self.until = key, until
+
+    async def run(self, ctx: RunContext[Order]) -> "Suspend[Decide]":
+        ctx.deps.append(f"ask {self.key}")
+        ctx.state.log[self.key] = "asked"
+        return Suspend(
+            f"pay {ctx.state.amount}?",
+            key=self.key,
+            schema=Approval,
+            then=Decide(self.key),
+            until=self.until,
+        )
+
+
+class Decide(BaseNode[Order]):
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    async def run(self, ctx: RunContext[Order]) -> End[str]:
+        ctx.deps.append(f"decide {self.key}")
+        answer = ctx.answer
+        said = "late" if answer is None else f"{type(answer).__name__} {answer.granted} {answer.by}"
+        ctx.state.log[self.key] = said
+        return End(said)
+
+
+async def start(graph, **options):
+    store, ran = MemoryStore(), []
+    result = await graph.run(state=Order(), store=store, execution_id="run", deps=ran, **options)
+    return store, ran, result
+
+
+async def test_a_run_waits_and_goes_on_with_the_answer():
+    graph = Graph(Ask)
+    store, ran, waiting = await start(graph)
+
+    assert waiting.suspended
+    (question,) = waiting.questions
+    assert (question.key, question.reason, question.address) == ("approval", "pay 100?", "0")
+    assert question.schema is Approval
+    assert waiting.state.log == {"approval": "asked"}
+
+    still = await graph.resume("run", store=store, deps=ran)
+    assert still.suspended
+
+    result = await graph.resume(
+        "run", store=store, deps=ran, answers={"approval": {"granted": True, "by": "eve"}}
+    )
+
+    assert ran == ["ask approval", "decide approval"]
+    assert result.output == "Approval True eve"
+    assert not result.suspended
+
+
+class Both(BaseNode[Order]):
+    def __init__(self, strategy: MergeStrategy = MergeStrategy.ALL_SUCCESS) -> None:
+        self.strategy = strategy
+
+    async def run(self, ctx: RunContext[Order]) -> "Fork[Ask | Busy, End]":
+        ctx.deps.append("both")
+        return Fork([Ask("a"), Busy(), Ask("b")], then=End("joined"), strategy=self.strategy)
+
+
+class Busy(BaseNode[Order]):
+    async def run(self, ctx: RunContext[Order]) -> End:
+        ctx.deps.append("busy")
+        ctx.state.log["busy"] = "done"
+        return End()
+
+
+async def test_siblings_finish_and_each_question_gets_its_own_answer():
+    graph = Graph(Both)
+    store, ran, waiting = await start(graph)
+
+    assert [question.key for question in waiting.questions] == ["a", "b"]
+    assert sorted(ran) == ["ask a", "ask b", "both", "busy"]
+
+    half = await graph.resume("run", store=store, deps=ran, answers={"b": {"granted": False}})
+    assert [question.key for question in half.questions] == ["a"]
+
+    result = await graph.resume("run", store=store, deps=ran, answers={"a": {"granted": True}})
+
+    assert result.output == "joined"
+    assert result.state.log == {
+        "a": "Approval True nobody",
+        "b": "Approval False nobody",
+        "busy": "done",
+    }
+    assert sorted(ran) == ["ask a", "ask b", "both", "busy", "decide a", "decide b"]
+
+
+async def test_a_strategy_that_is_decided_withdraws_the_question():
+    graph = Graph(Both(MergeStrategy.RACE))
+    store, ran, result = await start(graph)
+
+    assert not result.suspended
+    assert result.state.log == {"busy": "done"}
+    again = await graph.resume("run", store=store, deps=ran)
+    assert again.state == result.state
+
+
+async def test_wrong_answers_are_refused_and_nothing_is_lost():
+    graph = Graph(Ask)
+    store, ran, _ = await start(graph)
+
+    with pytest.raises(AnswerError, match="granted"):
+        await graph.resume("run", store=store, deps=ran, answers={"approval": {"granted": "what"}})
+    with pytest.raises(AnswerError, match="the run waits for 'approval'"):
+        await graph.resume("run", store=store, deps=ran, answers={"aproval": True})
+    result = await graph.resume(
+        "run", store=store, deps=ran, answers={"approval": Approval(granted=False)}
+    )
+
+    assert result.output == "Approval False nobody"
+
+
+async def test_one_key_at_two_places_is_answered_by_address():
+    class Twice(BaseNode[Order]):
+        async def run(self, ctx: RunContext[Order]) -> "Fork[Ask, End]":
+            return Fork([Ask("same"), Ask("same")], then=End(), strategy=MergeStrategy.BEST_EFFORT)
+
+    graph = Graph(Twice)
+    store, ran, _ = await start(graph)
+
+    with pytest.raises(AnswerError, match=r"'0\.0', '0\.1'"):
+        await graph.resume("run", store=store, deps=ran, answers={"same": {"granted": True}})
+
+
+class Moment:
+    def __init__(self, now):
+        self.value = now
+
+    def now(self):
+        return self.value
+
+
+async def test_after_its_time_nobody_needs_to_answer():
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    clock = Moment(begin)
+    graph = Graph(Ask(until=begin + timedelta(days=1)))
+    store, ran, waiting = await start(graph, clock=clock)
+    assert waiting.suspended
+
+    clock.value += timedelta(days=2)
+    with pytest.raises(AnswerError, match="too late"):
+        await graph.resume(
+            "run", store=store, deps=ran, clock=clock, answers={"approval": {"granted": True}}
+        )
+    result = await graph.resume("run", store=store, deps=ran, clock=clock)
+
+    assert result.output == "late"
+
+
+async def test_without_a_store_there_is_nothing_to_wait_in():
+    with pytest.raises(UsageError, match=r"step 0 \(Ask\).*store"):
+        await Graph(Ask).run(state=Order(), deps=[])
+
+
+class Plain(BaseNode[Order]):
+    async def run(self, ctx: RunContext[Order]) -> "Suspend[Chosen]":
+        return Suspend("which?", key="which", schema=Literal["left", "right"], then=Chosen())
+
+
+class Chosen(BaseNode[Order]):
+    async def run(self, ctx: RunContext[Order]) -> End[str]:
+        return End(ctx.answer)
+
+
+async def test_a_question_may_ask_for_any_type():
+    graph = Graph(Plain)
+    store, _ran, _ = await start(graph)
+
+    with pytest.raises(AnswerError, match="left"):
+        await graph.resume("run", store=store, answers={"which": "up"})
+    assert (await graph.resume("run", store=store, answers={"which": "left"})).output == "left"
+
+
+def test_what_follows_a_question_is_a_node():
+    class Wrong(BaseNode[Order]):
+        async def run(self, ctx: RunContext[Order]) -> Suspend[End[str]]:  # type: ignore[type-arg]
+            raise NotImplementedError
+
+    with pytest.raises(GraphError, match="after a Suspend"):
+        Graph(Wrong)
+
+
+def test_the_edge_is_drawn():
+    assert "-->|answer|" in Graph(Ask).to_mermaid()
