@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -54,12 +55,11 @@ def is_true_within(seconds: float, condition: Callable[[], bool]) -> bool:
 
 def children() -> set[int]:
     """Return the processes that this one started and that still run."""
-    return {
-        int(pid)
-        for task in Path("/proc/self/task").iterdir()
-        for pid in (task / "children").read_text(encoding="utf-8").split()
-        if is_running(int(pid))
-    }
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that has ended meanwhile
+            found |= {*map(int, (task / "children").read_text(encoding="utf-8").split())}
+    return {pid for pid in found if is_running(pid)}
 
 
 def client_of(endpoint: LocalEndpoint) -> AsyncOpenAI:
