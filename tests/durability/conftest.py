@@ -9,8 +9,6 @@ from durability.postgres_server import find_binaries, running_server
 
 from lift_sys.durability import MemoryStore, PostgresStore, SqliteStore
 
-_numbers = itertools.count()
-
 
 @pytest.fixture(scope="session")
 def postgres_server():
@@ -26,15 +24,26 @@ def postgres_server():
         yield url
 
 
-@pytest.fixture
-def postgres_url(postgres_server):
-    """URL of an empty place on the server."""
+@pytest.fixture(scope="session")
+def postgres_places(postgres_server):
+    """Makes URLs of empty places on the server."""
     import psycopg
 
-    schema = f"test_{next(_numbers)}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {schema}")
-    return f"{postgres_server}&options=-csearch_path%3D{schema}"
+    numbers = itertools.count()
+
+    def make():
+        schema = f"test_{next(numbers)}"
+        with psycopg.connect(postgres_server, autocommit=True) as connection:
+            connection.execute(f"CREATE SCHEMA {schema}")
+        return f"{postgres_server}&options=-csearch_path%3D{schema}"
+
+    return make
+
+
+@pytest.fixture
+def postgres_url(postgres_places):
+    """URL of an empty place on the server."""
+    return postgres_places()
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])

@@ -51,7 +51,7 @@ def create(db: Connection, run: RunRecord, facts: Sequence[Fact]) -> bool:
     [(key,)] = made
     db.execute("INSERT INTO lift_starts (run, body) VALUES (?, ?)", (key, rows.start_text(run)))
     if facts:
-        given = [rows.fact_row(fact) for fact in facts]
+        given = _that_stay([rows.fact_row(fact) for fact in facts])
         db.execute("UPDATE lift_runs SET last_seq = ? WHERE id = ?", (len(given), key))
         _add(db, key, len(given), given)
         db.execute(_SUM, (key,))
