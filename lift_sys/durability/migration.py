@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from lift_sys.durability.facts import Fact, Json, RunRecord, chain
+from lift_sys.durability.shape import shape_of
 from lift_sys.errors import JournalError
+from lift_sys.graph.graph import Graph
 
-#: From the JSON of a class as it was to its JSON now; or the class that has taken its place.
+#: From the JSON of a class as it was to its JSON now.
 Migration = Callable[[Any], Any]
 
 
@@ -23,103 +25,129 @@ class _Unchanged(dict[str, Any]):
 
 
 def migrated(
-    state_name: str,
-    shape: Mapping[str, Json],
+    graph: Graph[Any],
     record: RunRecord,
     facts: Sequence[Fact],
     migrations: Mapping[str, Migration],
-    *,
-    renamed: Callable[[Json, Mapping[str, Migration]], Json],
 ) -> tuple[RunRecord, list[Fact]]:
     """A run as the code wants it now.
 
     Args:
-        state_name: The name of the state's class, by which its function is given.
-        shape: What the graph and its state look like now.
+        graph: The graph that is to go on with it.
         record: The run.
         facts: What has finished in it.
-        migrations: Functions by the name of the class.
-        renamed: Makes a successor's JSON of what it was, with the nodes' functions.
+        migrations: Functions by the names of the classes that were recorded: of the state, and of
+            nodes, which are given the attributes of an instance; `$` in them is the class, which a
+            function may change.
 
     Raises:
         JournalError: A function raised; it says at which step.
     """
-    function = migrations.get(state_name, lambda state: state)
-    run = record.execution_id
-    state = _called(run, "", lambda: function(copy.deepcopy(record.state)))
-    start = _called(run, "", lambda: renamed(record.start, migrations))
-    record = record.model_copy(update={"state": state, "start": start, "shape": dict(shape)})
-    old_input = record.input
-    record = record.model_copy(
-        update={"input": chain("", [record.graph, start, state, record.metadata])}
+    return _Migrating(record, migrations, getattr(graph.state_type, "__name__", "")).run(
+        facts, shape_of(graph)
     )
-    digests = {old_input: record.input}
-    forks: dict[str, tuple[str, str]] = {}
-    return record, [
-        _migrated(run, fact, function, migrations, renamed, digests, forks) for fact in facts
-    ]
 
 
-def _migrated(
-    run: str,
-    fact: Fact,
-    function: Migration,
-    migrations: Mapping[str, Migration],
-    renamed: Callable[[Json, Mapping[str, Migration]], Json],
-    digests: dict[str, str],
-    forks: dict[str, tuple[str, str]],
-) -> Fact:
-    if fact.kind == "started":
-        return fact
-    body = dict(fact.body)
-    if "writes" in body:
-        operations = cast("list[list[Any]]", body["writes"])
-        body["writes"] = _called(
-            run, fact.address, lambda: [new for old in operations for new in _moved(old, function)]
+class _Migrating:
+    """One run on its way to a new version."""
+
+    def __init__(
+        self, record: RunRecord, migrations: Mapping[str, Migration], state_name: str
+    ) -> None:
+        self.record = record
+        self.migrations = migrations
+        self.function = migrations.get(state_name, lambda state: state)
+        self.digests: dict[str, str] = {}
+        self.forks: dict[str, str] = {}
+
+    def run(self, facts: Sequence[Fact], shape: dict[str, Json]) -> tuple[RunRecord, list[Fact]]:
+        old = self.record
+        state = self.called("", lambda: self.function(copy.deepcopy(old.state)))
+        start = self.called("", lambda: self.renamed(old.start))
+        digest = chain("", [old.graph, start, state, old.metadata])
+        self.digests[old.input] = digest
+        record = old.model_copy(
+            update={"state": state, "start": start, "shape": shape, "input": digest}
         )
-    if "successor" in body:
-        body["successor"] = _called(
-            run, fact.address, lambda: renamed(body["successor"], migrations)
-        )
-    if "result" in body:  # of another state; what comes out now is taken as it comes
-        body["result"] = None
-    before = digests.get(fact.input)
-    if before is None:
-        fork, _, index = fact.address.rpartition(".")
-        known = forks.get(fork)
-        # Of a run inside a step the past can't be told: it will be run again.
-        before = fact.input if known is None else chain(known[1], ["branch", int(index)])
-    new = fact.model_copy(update={"input": before, "body": body, "digest": chain(before, body)})
-    digests[fact.digest] = new.digest
-    if fact.kind == "step":
-        forks[fact.address] = (fact.digest, new.digest)
-    return new
+        return record, [self.moved(fact) for fact in facts]
 
+    def moved(self, fact: Fact) -> Fact:
+        """A fact, with the digests of its new past."""
+        if fact.kind == "started":
+            return fact
+        body = dict(fact.body)
+        if "writes" in body:
+            operations = cast("list[list[Any]]", body["writes"])
+            body["writes"] = self.called(
+                fact.address, lambda: [new for old in operations for new in self.operations(old)]
+            )
+        if "successor" in body:
+            body["successor"] = self.called(
+                fact.address, lambda: self.renamed(fact.body["successor"])
+            )
+        if "result" in body:  # it was of another state; what comes out now is taken as it comes
+            body["result"] = None
+        before = self.digests.get(fact.input)
+        if before is None:
+            fork, _, index = fact.address.rpartition(".")
+            known = self.forks.get(fork)
+            # Of a run inside a step the past can't be told: it will be run again.
+            before = fact.input if known is None else chain(known, ["branch", int(index)])
+        digest = chain(before, body)
+        self.digests[fact.digest] = digest
+        if fact.kind == "step":
+            self.forks[fact.address] = digest
+        return fact.model_copy(update={"input": before, "body": body, "digest": digest})
 
-def _moved(operation: list[Any], function: Migration) -> list[list[Any]]:
-    """What becomes of one operation on the state."""
-    kind, path, *rest = operation
-    if not path:
-        return [[kind, path, function(rest[0])]] if kind == "set" else [operation]
-    added = function({})
-    if kind == "set" and len(path) == 1:
-        made = function({path[0]: rest[0]})
-        return [
-            ["set", [name], value]
-            for name, value in made.items()
-            if name not in added or added[name] != value
-        ]
-    mark = _Unchanged()
-    made = function({path[0]: mark})
-    return [[kind, [name, *path[1:]], *rest] for name, value in made.items() if value is mark]
+    def operations(self, operation: list[Any]) -> list[list[Any]]:
+        """What becomes of one operation on the state."""
+        kind, path, *rest = operation
+        if not path:
+            return [[kind, path, self.function(rest[0])]] if kind == "set" else [operation]
+        if kind == "set" and len(path) == 1:
+            added = self.function({})
+            made = self.function({path[0]: rest[0]})
+            return [
+                ["set", [name], value]
+                for name, value in made.items()
+                if name not in added or added[name] != value
+            ]
+        mark = _Unchanged()
+        made = self.function({path[0]: mark})
+        return [[kind, [name, *path[1:]], *rest] for name, value in made.items() if value is mark]
 
+    def renamed(self, successor: Any) -> Any:
+        """A successor's JSON, with the functions of the nodes in it."""
+        if isinstance(successor, list):
+            return [self.renamed(each) for each in successor]
+        if not isinstance(successor, dict):
+            return successor
+        if successor.get("$") == "rows":
+            rows = [
+                self.renamed(
+                    {"$": successor["node"]} | dict(zip(successor["fields"], row, strict=True))
+                )
+                for row in successor["rows"]
+            ]
+            fields = [name for name in rows[0] if name != "$"]
+            return {
+                "$": "rows",
+                "node": rows[0]["$"],
+                "fields": fields,
+                "rows": [[row[name] for name in fields] for row in rows],
+            }
+        inner = {name: self.renamed(value) for name, value in successor.items()}
+        name = str(inner.get("$", "")).rpartition(":")[2].rpartition(".")[2]
+        function = self.migrations.get(name)
+        return inner if function is None else function(inner)
 
-def _called(run: str, address: str, work: Callable[[], Any]) -> Any:
-    try:
-        return work()
-    except Exception as error:
-        raise JournalError(
-            execution_id=run,
-            address=address,
-            reason=f"its migration raised {type(error).__name__}: {error}",
-        ) from error
+    def called(self, address: str, work: Callable[[], Any]) -> Any:
+        """What `work` gives; if it raises, where."""
+        try:
+            return work()
+        except Exception as error:
+            raise JournalError(
+                execution_id=self.record.execution_id,
+                address=address,
+                reason=f"its migration raised {type(error).__name__}: {error}",
+            ) from error

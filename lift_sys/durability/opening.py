@@ -12,6 +12,7 @@ from lift_sys.durability.answers import answered
 from lift_sys.durability.codec import Codec, Names, decode_successor, encode_successor
 from lift_sys.durability.facts import Fact, Json, RunRecord, chain
 from lift_sys.durability.journal import RunJournal
+from lift_sys.durability.migration import migrated
 from lift_sys.durability.shape import differences, shape_of
 from lift_sys.durability.store import Store
 from lift_sys.errors import ChangedGraphError, JournalError, MissingSecretError, OtherInputError
@@ -90,11 +91,16 @@ class KeepsRuns:
         codec = Codec(Names.of(graph))
         record, facts = await self.load(execution_id)
         # All that can be refused is refused before the run is taken from whoever works on it.
+        if migrations:
+            record, facts = migrated(graph, record, facts, migrations)
         _refuse_changes(graph, record)
         state = _state_of(codec, graph, record, secrets)
         answered(codec, record, facts, answers or {}, now=now)
         epoch = await self.take_over(execution_id)
         record, facts = await self.load(execution_id)
+        if migrations:
+            record, facts = migrated(graph, record, facts, migrations)
+            await self.rewrite(record, epoch, facts)
         new = answered(codec, record, facts, answers or {}, now=now)
         if new:
             await self.commit(execution_id, epoch, new)

@@ -199,7 +199,7 @@ class Page:
         self._add(written, "provenance", base.provenance, provenance)
         came_out = chain("", written)
         if self._join is not None:
-            if self._join.body.get("result") != came_out:
+            if self._join.body.get("result") not in (None, came_out):
                 self._journal.refuse(
                     self._address,
                     "the branches came together differently this time: a reducer, a key or a "

@@ -38,6 +38,15 @@ class Store(Protocol):
         """
         ...
 
+    async def rewrite(self, run: RunRecord, epoch: int, facts: Sequence[Fact]) -> None:
+        """Put another version in the place of what a run began with, and of its facts.
+
+        Raises:
+            FencedError: Somebody has taken the run over; nothing was changed.
+            UnknownRunError: There is no such run.
+        """
+        ...
+
     async def commit(self, execution_id: str, epoch: int, facts: Sequence[Fact]) -> None:
         """Keep facts, for good when this returns; commits of many steps share one transaction.
 

@@ -56,6 +56,11 @@ class DatabaseStore(KeepsRuns, ABC):
         """Fence off whoever works on this run; return the new epoch."""
         return await self._do(execution_id, lambda db: statements.take_over(db, execution_id))
 
+    async def rewrite(self, run: RunRecord, epoch: int, facts: Sequence[Fact]) -> None:
+        """Put another version in the place of a run's start and facts."""
+        facts = tuple(facts)
+        await self._do(run.execution_id, lambda db: statements.rewrite(db, run, epoch, facts))
+
     async def commit(self, execution_id: str, epoch: int, facts: Sequence[Fact]) -> None:
         """Keep facts, for good when this returns."""
         await self._send(Commit(execution_id, epoch, [fact_row(fact) for fact in facts]))

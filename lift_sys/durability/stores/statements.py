@@ -104,6 +104,23 @@ def finish(
         raise _refused(db, execution_id)
 
 
+def rewrite(db: Connection, run: RunRecord, epoch: int, facts: Sequence[Fact]) -> None:
+    """Put another version in the place of a run's start and facts."""
+    given = [rows.fact_row(fact) for fact in facts]
+    claimed = db.execute(
+        "UPDATE lift_runs SET input = ?, last_seq = ?, updated_at = ? "
+        "WHERE execution_id = ? AND epoch = ? RETURNING id",
+        (run.input, len(given), rows.now(), run.execution_id, epoch),
+    )
+    if not claimed:
+        raise _refused(db, run.execution_id)
+    [(key,)] = claimed
+    db.execute("UPDATE lift_starts SET body = ? WHERE run = ?", (rows.start_text(run), key))
+    db.execute("DELETE FROM lift_facts WHERE run = ?", (key,))
+    _add(db, key, len(given), given)
+    db.execute(_SUM, (key,))
+
+
 def load(db: Connection, execution_id: str) -> tuple[RunRecord, list[Fact]]:
     """A run and its facts."""
     found = db.execute(
