@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from lift_sys.core.context import fresh_seed
 from lift_sys.core.ports import Opened
 from lift_sys.durability.answers import answered
 from lift_sys.durability.codec import Codec, Names, decode_successor, encode_successor
-from lift_sys.durability.facts import Fact, Json, RunRecord, chain
+from lift_sys.durability.facts import Fact, RunRecord, chain
 from lift_sys.durability.journal import RunJournal
 from lift_sys.durability.migration import migrated
 from lift_sys.durability.shape import differences, shape_of
@@ -174,6 +174,6 @@ def _other_inputs(known: RunRecord, given: RunRecord, *, seed: int | None) -> li
 
 
 def _refuse_changes(graph: Graph[Any], record: RunRecord) -> None:
-    changed = differences(record.shape, cast("dict[str, Json]", shape_of(graph)))
+    changed = differences(record.shape, shape_of(graph))
     if changed:
         raise ChangedGraphError(execution_id=record.execution_id, differences=changed)

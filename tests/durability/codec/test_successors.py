@@ -139,9 +139,10 @@ def test_fork_comes_back_with_its_options():
     assert found.then == End(3)
     assert (found.strategy, found.rule, found.accept) == (rule, fork.rule, is_long)
     assert (found.max_concurrent, found.timeout, found.fail_fast) == (2, 1.5, None)
-    assert kept(Fork([], then=Collect(), strategy=MergeStrategy.RACE)).rule == Fork(
-        [], then=Collect(), strategy=MergeStrategy.RACE
-    ).rule
+    assert (
+        kept(Fork([], then=Collect(), strategy=MergeStrategy.RACE)).rule
+        == Fork([], then=Collect(), strategy=MergeStrategy.RACE).rule
+    )
 
 
 def test_many_like_nodes_are_rows():
