@@ -43,20 +43,17 @@ def migrated(
     Raises:
         JournalError: A function raised; it says at which step.
     """
-    return _Migrating(record, migrations, getattr(graph.state_type, "__name__", "")).run(
-        facts, shape_of(graph)
-    )
+    return _Migrating(record, migrations).run(facts, shape_of(graph))
 
 
 class _Migrating:
     """One run on its way to a new version."""
 
-    def __init__(
-        self, record: RunRecord, migrations: Mapping[str, Migration], state_name: str
-    ) -> None:
+    def __init__(self, record: RunRecord, migrations: Mapping[str, Migration]) -> None:
         self.record = record
         self.migrations = migrations
-        self.function = migrations.get(state_name, lambda state: state)
+        state = _short(record.shape.get("state"))
+        self.function = migrations.get(state, lambda state: state)
         self.digests: dict[str, str] = {}
         self.forks: dict[str, str] = {}
 
@@ -137,8 +134,7 @@ class _Migrating:
                 "rows": [[row[name] for name in fields] for row in rows],
             }
         inner = {name: self.renamed(value) for name, value in successor.items()}
-        name = str(inner.get("$", "")).rpartition(":")[2].rpartition(".")[2]
-        function = self.migrations.get(name)
+        function = self.migrations.get(_short(inner.get("$")))
         return inner if function is None else function(inner)
 
     def called(self, address: str, work: Callable[[], Any]) -> Any:
@@ -151,3 +147,8 @@ class _Migrating:
                 address=address,
                 reason=f"its migration raised {type(error).__name__}: {error}",
             ) from error
+
+
+def _short(name: object) -> str:
+    """A class's own name, of `module:Outer.Name`."""
+    return str(name).rpartition(":")[2].rpartition(".")[2]

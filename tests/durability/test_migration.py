@@ -1,0 +1,143 @@
+"""Code changes between a run's beginning and its going on."""
+
+import sys
+from types import ModuleType
+
+import pytest
+
+from lift_sys import Graph
+from lift_sys.durability import MemoryStore
+from lift_sys.errors import ChangedGraphError, JournalError
+
+OLD = """
+from lift_sys import BaseNode, End, Fork, Graph, RunContext, Suspend
+from pydantic import BaseModel
+
+class Order(BaseModel):
+    amount: int
+    note: str = ""
+    log: dict[str, str] = {}
+
+class Start(BaseNode[Order]):
+    async def run(self, ctx: RunContext[Order]) -> "Fork[Check, Ask]":
+        ctx.deps.append("start")
+        ctx.state.amount += 1
+        return Fork([Check("a"), Check("b"), Check("c")], then=Ask(7))
+
+class Check(BaseNode[Order]):
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def run(self, ctx: RunContext[Order]) -> End:
+        ctx.deps.append(f"check {self.name}")
+        ctx.state.log[self.name] = "fine"
+        return End()
+
+class Ask(BaseNode[Order]):
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    async def run(self, ctx: RunContext[Order]) -> "Suspend[Pay]":
+        ctx.deps.append("ask")
+        return Suspend("pay?", key="pay", schema=bool, then=Pay(self.limit))
+
+class Pay(BaseNode[Order]):
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    async def run(self, ctx: RunContext[Order]) -> End[str]:
+        return End(f"{ctx.state.amount} {self.limit} {ctx.answer} {ctx.state.log}")
+"""
+BODY = OLD.replace("ctx.state.log[self.name] =", "ctx.state.log[self.name]  =")
+RENAMED = (
+    OLD.replace("amount", "cents")
+    .replace("cents: int", "cents: int\n    tags: list[str] = []")
+    .replace("log", "journal")
+    .replace("Pay", "Settle")
+    .replace("limit", "most")
+    .replace("{ctx.answer}", "{ctx.answer} {ctx.state.tags}")
+)
+
+
+@pytest.fixture
+def load(monkeypatch):
+    def load(source: str) -> Graph:
+        module = ModuleType("shop")
+        monkeypatch.setitem(sys.modules, "shop", module)
+        exec(source, vars(module))
+        return Graph(module.Start), module.Order
+
+    return load
+
+
+async def begun(load):
+    graph, order = load(OLD)
+    store, ran = MemoryStore(), []
+    waiting = await graph.run(state=order(amount=1), store=store, execution_id="run", deps=ran)
+    assert waiting.suspended
+    return store, ran
+
+
+async def test_other_code_inside_of_run_is_no_change(load):
+    store, ran = await begun(load)
+    graph, _ = load(BODY)
+
+    result = await graph.resume("run", store=store, deps=ran, answers={"pay": True})
+
+    assert result.output == "2 7 True {'a': 'fine', 'b': 'fine', 'c': 'fine'}"
+
+
+async def test_changed_code_is_refused_with_its_differences(load):
+    store, ran = await begun(load)
+    graph, _ = load(RENAMED)
+
+    with pytest.raises(ChangedGraphError) as caught:
+        await graph.resume("run", store=store, deps=ran)
+
+    text = str(caught.value)
+    for name in ("Order.amount", "Order.cents", "Pay", "Settle", "migrations"):
+        assert name in text, text
+
+
+def renamed(old: dict) -> dict:
+    names = {"amount": "cents", "log": "journal"}
+    return {"tags": ["old"]} | {names.get(key, key): value for key, value in old.items()}
+
+
+def settle(old: dict) -> dict:
+    return {"$": old["$"].replace("Pay", "Settle"), "most": old["limit"]}
+
+
+def ask(old: dict) -> dict:
+    return {"$": old["$"], "most": old["limit"]}
+
+
+async def test_a_migration_brings_a_run_to_new_code_for_good(load):
+    store, ran = await begun(load)
+    graph, _ = load(RENAMED)
+    before = list(ran)
+    migrations = {"Order": renamed, "Pay": settle, "Ask": ask}
+
+    waiting = await graph.resume("run", store=store, deps=ran, migrations=migrations)
+    assert waiting.suspended
+    assert waiting.state.cents == 2
+    result = await graph.resume("run", store=store, deps=ran, answers={"pay": True})
+
+    assert ran == before
+    assert result.output == "2 7 True ['old'] {'a': 'fine', 'b': 'fine', 'c': 'fine'}"
+    assert result.state.tags == ["old"]
+
+
+async def test_a_migration_that_fails_changes_nothing(load):
+    store, ran = await begun(load)
+    graph, _ = load(RENAMED)
+
+    def broken(old: dict) -> dict:
+        return {"cents": old["amounts"]}
+
+    with pytest.raises(JournalError, match="KeyError"):
+        await graph.resume("run", store=store, deps=ran, migrations={"Order": broken})
+
+    graph, _ = load(OLD)
+    result = await graph.resume("run", store=store, deps=ran, answers={"pay": False})
+    assert "False" in result.output
