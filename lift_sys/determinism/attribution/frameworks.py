@@ -8,30 +8,20 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
 from lift_sys.determinism.attribution.model import Answers, alone
 from lift_sys.determinism.attribution.varying import varied
-from lift_sys.errors import CanonicalError
-from lift_sys.state.canonical import digest
-
-# What clients draw anew for each request: were it part of the key, moving the clock would look like
-# another request.
-_VOLATILE = frozenset({"timestamp", "run_id", "conversation_id", "tool_call_id", "id"})
+from lift_sys.determinism.model_calls import asking_methods, recognised
 
 
 def tap_frameworks(answers: Answers) -> None:
     """Tap the models of all frameworks that are imported; the process ends with the run."""
-    pydantic_ai, dspy = sys.modules.get("pydantic_ai.models"), sys.modules.get("dspy")
-    if pydantic_ai is not None:
-        for kind in _with_subclasses(pydantic_ai.Model):
-            _wrap(kind, "request", _pydantic_ai_request, answers)
-    if dspy is not None:
-        for kind in _with_subclasses(dspy.BaseLM):
-            _wrap(kind, "__call__", _dspy_call, answers)
-            _wrap(kind, "acall", _dspy_acall, answers)
+    for kind, name in asking_methods():
+        original = vars(kind)[name]
+        setattr(kind, name, functools.wraps(original)(_WRAPPERS[name](answers, original)))
 
 
 def threads_on_loop() -> None:
@@ -54,21 +44,6 @@ def threads_on_loop() -> None:
     backend.AsyncIOBackend.run_sync_in_worker_thread = staticmethod(run_sync_in_worker_thread)
 
 
-def _with_subclasses(kind: type) -> Iterator[type]:
-    yield kind
-    subclasses: list[type] = type.__subclasses__(kind)
-    for each in subclasses:
-        yield from _with_subclasses(each)
-
-
-def _wrap(
-    kind: type, name: str, make: Callable[[Answers, Any], Callable[..., Any]], answers: Answers
-) -> None:
-    original = vars(kind).get(name)
-    if original is not None:
-        setattr(kind, name, functools.wraps(original)(make(answers, original)))
-
-
 def _pydantic_ai_request(answers: Answers, original: Any) -> Callable[..., Any]:
     async def request(self: Any, messages: Any, settings: Any, parameters: Any) -> Any:
         from pydantic_ai.messages import ModelMessagesTypeAdapter
@@ -77,7 +52,7 @@ def _pydantic_ai_request(answers: Answers, original: Any) -> Callable[..., Any]:
             if not outermost:
                 return await original(self, messages, settings, parameters)
             level = answers.asked("model.request")
-            key = answers.key(_recognised([self.model_name, messages, settings, parameters]))
+            key = answers.key(recognised([self.model_name, messages, settings, parameters]))
             if key not in answers.known:
                 response = await original(self, messages, settings, parameters)
                 answers.known[key] = ModelMessagesTypeAdapter.dump_python([response], mode="json")
@@ -103,7 +78,7 @@ def _dspy_call(answers: Answers, original: Any) -> Callable[..., Any]:
             if not outermost:
                 return original(self, *args, **kwargs)
             level = answers.asked("lm")
-            key = answers.key(_recognised([self.model, args, kwargs]))
+            key = answers.key(recognised([self.model, args, kwargs]))
             if key not in answers.known:
                 outputs = original(self, *args, **kwargs)
                 if not _is_plain(outputs):
@@ -120,7 +95,7 @@ def _dspy_acall(answers: Answers, original: Any) -> Callable[..., Any]:
             if not outermost:
                 return await original(self, *args, **kwargs)
             level = answers.asked("lm.acall")
-            key = answers.key(_recognised([self.model, args, kwargs]))
+            key = answers.key(recognised([self.model, args, kwargs]))
             if key not in answers.known:
                 outputs = await original(self, *args, **kwargs)
                 if not _is_plain(outputs):
@@ -140,20 +115,4 @@ def _is_plain(value: Any) -> bool:
     return value is None or type(value) in (str, int, float, bool)
 
 
-def _recognised(request: Any) -> str:
-    """What a request is recognised by."""
-    from pydantic_core import to_jsonable_python
-
-    try:
-        plain = to_jsonable_python(request, serialize_unknown=True, by_alias=False)
-        return digest(_without_volatile(plain), path="request")
-    except (CanonicalError, ValueError):
-        return "a request"  # then the task and the number of the call have to do
-
-
-def _without_volatile(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_volatile(part) for key, part in value.items() if key not in _VOLATILE}
-    if isinstance(value, list):
-        return [_without_volatile(part) for part in value]
-    return value
+_WRAPPERS = {"request": _pydantic_ai_request, "__call__": _dspy_call, "acall": _dspy_acall}

@@ -1,7 +1,6 @@
 """Where the calls of language models pass: methods that are wrapped while schedules are explored.
 
-Only frameworks that are imported already are looked for. What a request is recognised by leaves out
-times and ids that clients draw anew for each call.
+Only frameworks that are imported already are looked for (`model_calls.py`).
 """
 
 from __future__ import annotations
@@ -13,10 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from lift_sys.determinism.exploration.recorded import ask, ask_now
-from lift_sys.errors import CanonicalError
-from lift_sys.state.canonical import digest
+from lift_sys.determinism.model_calls import asking_methods, recognised
 
-_VOLATILE = frozenset({"timestamp", "run_id", "conversation_id", "tool_call_id", "id"})
 _MARK = "_lift_sys_tapped"
 
 
@@ -33,13 +30,8 @@ def tapped() -> Iterator[None]:
             undo.append((kind, name, original))
             setattr(kind, name, wrapped)
 
-    if "pydantic_ai.models" in sys.modules:
-        for kind in _with_subclasses(sys.modules["pydantic_ai.models"].Model):
-            wrap(kind, "request", _agent_request)
-    if "dspy" in sys.modules:
-        for kind in _with_subclasses(sys.modules["dspy"].BaseLM):
-            wrap(kind, "acall", _async_lm)
-            wrap(kind, "__call__", _blocking_lm)
+    for kind, name in asking_methods():
+        wrap(kind, name, _WRAPPERS[name])
     if "openai._base_client" in sys.modules:
         wrap(sys.modules["openai._base_client"].AsyncAPIClient, "request", _http_request)
     try:
@@ -49,16 +41,9 @@ def tapped() -> Iterator[None]:
             setattr(kind, name, original)
 
 
-def _with_subclasses(kind: type) -> Iterator[type]:
-    yield kind
-    subclasses: list[type] = type.__subclasses__(kind)
-    for each in subclasses:
-        yield from _with_subclasses(each)
-
-
 def _agent_request(original: Callable[..., Any]) -> Callable[..., Any]:
     async def request(self: Any, messages: Any, settings: Any, parameters: Any) -> Any:
-        name = f"{_name_of(self)} {_known([messages, settings, parameters])}"
+        name = f"{_name_of(self)} {recognised([messages, settings, parameters])}"
         return await ask(name, lambda: original(self, messages, settings, parameters))
 
     return request
@@ -66,7 +51,7 @@ def _agent_request(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _async_lm(original: Callable[..., Any]) -> Callable[..., Any]:
     async def acall(self: Any, *args: Any, **kwargs: Any) -> Any:
-        name = f"{_name_of(self)} {_known([args, kwargs])}"
+        name = f"{_name_of(self)} {recognised([args, kwargs])}"
         return await ask(name, lambda: original(self, *args, **kwargs))
 
     return acall
@@ -74,7 +59,7 @@ def _async_lm(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _blocking_lm(original: Callable[..., Any]) -> Callable[..., Any]:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        name = f"{_name_of(self)} {_known([args, kwargs])}"
+        name = f"{_name_of(self)} {recognised([args, kwargs])}"
         return ask_now(name, lambda: original(self, *args, **kwargs))
 
     return call
@@ -85,7 +70,7 @@ def _http_request(original: Callable[..., Any]) -> Callable[..., Any]:
         if more.get("stream"):
             return await original(self, cast_to, options, **more)
         body = [options.method, str(options.url), options.json_data, options.params]
-        name = f"{self.base_url} {_known(body)}"
+        name = f"{self.base_url} {recognised(body)}"
         return await ask(name, lambda: original(self, cast_to, options, **more))
 
     return request
@@ -95,23 +80,4 @@ def _name_of(model: Any) -> str:
     return str(getattr(model, "model_name", "") or getattr(model, "model", ""))
 
 
-def _known(request: Any) -> str:
-    """What a request is recognised by."""
-    try:
-        return digest(_plain(request), path="request")
-    except CanonicalError:
-        return "any request"  # then the step and the number of the call have to do
-
-
-def _plain(value: Any) -> Any:
-    from pydantic_core import to_jsonable_python
-
-    return _without_volatile(to_jsonable_python(value, serialize_unknown=True, by_alias=False))
-
-
-def _without_volatile(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_volatile(part) for key, part in value.items() if key not in _VOLATILE}
-    if isinstance(value, list):
-        return [_without_volatile(part) for part in value]
-    return value
+_WRAPPERS = {"request": _agent_request, "acall": _async_lm, "__call__": _blocking_lm}
