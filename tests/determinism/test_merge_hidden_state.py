@@ -2,6 +2,7 @@
 
 import datetime
 import functools
+import gc
 import itertools
 import logging
 import random
@@ -146,6 +147,25 @@ def test_a_pure_rule_that_caches_or_logs_is_proven(rule):
     proof = prove_merge(rule, [3, 1, 4, 1, 5, 9], base=0)
 
     assert (proof.verdict, proof.grade.name, proof.caveats) == ("holds", "PROVEN", ())
+
+
+def test_what_a_collection_of_garbage_asks_is_not_the_rule_s():
+    """Tools that time collections, as hypothesis does, read the clock at any line of a rule."""
+
+    def timed(phase, info):
+        time.perf_counter()
+
+    def collecting(base, values):
+        gc.collect()
+        return base + sum(values)
+
+    gc.callbacks.append(timed)
+    try:
+        proof = prove_merge(collecting, [1, 2, 3], base=0)
+    finally:
+        gc.callbacks.remove(timed)
+
+    assert proof.grade.name == "PROVEN", str(proof)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def run_in_child(
         forked = isinstance(work, Work)
         marked = setting.is_marked_in_fork if forked else setting.reads_sets
         if forked:
+            gc.callbacks.clear()  # they would ask for the time wherever a collection comes
             gc.freeze()  # what the process had before is no business of this run
         if setting.level("address"):
             kept += settle_heap(setting.level("address"))
@@ -127,6 +128,7 @@ def call_in_child(
 
     What the environment says is left as it is.
     """
+    gc.callbacks.clear()  # they would ask for the time wherever a collection comes
     controls.begin(setting)
     controls.surroundings[:] = [Moved(pid=os.getpid())]
     seed_shared(setting.level("rng"))
