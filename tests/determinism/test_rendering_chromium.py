@@ -177,7 +177,13 @@ def measured(folder, page, *, width, dark=False):
 
 
 @pytest.mark.parametrize(
-    ("width", "dark"), [(1280, False), (1280, True), (400, False), (400, True)]
+    ("width", "dark"),
+    [
+        (1280, False),
+        (400, True),
+        pytest.param(1280, True, marks=pytest.mark.slow),
+        pytest.param(400, False, marks=pytest.mark.slow),
+    ],
 )
 def test_graph_report_fits_and_can_be_read(pages, tmp_path, width, dark):
     """No sideways scrolling of the page, text with enough contrast, labels inside of their boxes."""
