@@ -17,6 +17,11 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 #: A value of typed JSON, as `codec` makes it.
 Json: TypeAlias = JsonValue
 
+# Made once: `json.dumps` makes an encoder for each call with these options.
+_canonical = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False
+).encode
+
 #: How a run stands. `running` may also mean that its process has died.
 Status: TypeAlias = Literal["running", "suspended", "finished", "failed", "cancelled"]
 
@@ -107,5 +112,5 @@ class RunRecord(BaseModel):
 
 def chain(before: str, body: Any) -> str:
     """The digest of a walk after a fact: 32 hex digits of BLAKE2b (RFC 7693)."""
-    text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.blake2b(f"{before}\n{text}".encode(), digest_size=16).hexdigest()
+    text = f"{before}\n{_canonical(body)}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
