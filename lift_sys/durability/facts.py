@@ -113,4 +113,4 @@ class RunRecord(BaseModel):
 def chain(before: str, body: Any) -> str:
     """The digest of a walk after a fact: 32 hex digits of BLAKE2b (RFC 7693)."""
     text = f"{before}\n{_canonical(body)}"
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
