@@ -6,7 +6,8 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from lift_sys.core.context import RunScope
@@ -19,6 +20,12 @@ from lift_sys.state.reducers import Reducer
 
 if TYPE_CHECKING:
     from lift_sys.core.ports import Journal
+
+#: Told of the event loop that a run begins on, before the run makes a task; what stands around the
+#: run sets it.
+on_loop: ContextVar[Callable[[asyncio.AbstractEventLoop], None] | None] = ContextVar(
+    "lift_sys_on_loop", default=None
+)
 
 
 class Engine:
@@ -85,6 +92,8 @@ class Engine:
         self.steps = 0
         self.journal: Journal | None = None if outer is None else outer.journal
         self.loop = asyncio.get_running_loop()
+        if (tell := on_loop.get()) is not None:
+            tell(self.loop)
         self.is_eager = self.loop.get_task_factory() is not None
         # The loop's clock, without its method call where that is all it does.
         plain = type(self.loop).time is asyncio.BaseEventLoop.time

@@ -23,6 +23,7 @@ from lift_sys.llm.cassette.perturb import Change, Perturbation
 from lift_sys.llm.cassette.scrub import Scrubber
 from lift_sys.llm.cassette.session import CassetteStatistics
 from lift_sys.llm.cassette.tape import Mode, Tape
+from lift_sys.llm.cassette.tasks import numbering
 
 if TYPE_CHECKING:
     from pydantic_ai.agent import AbstractAgent
@@ -45,8 +46,9 @@ class Cassette:
             result = await graph.run(state=Review(text="lovely"))
 
     The same request of two steps is two calls, each with its own answer, in whatever order they are
-    made; so are several of one step, by the order in which it asks them (see `at`). A recording of
-    several runs plays run after run, and begins anew after the last.
+    made. So are several of one step: a task of it finds its own, in the order in which it asks, and
+    parallel tasks are told apart by the order in which the step makes them (see `at`). A recording
+    of several runs plays run after run, and begins anew after the last.
 
     Args:
         path: The file; None keeps the recording in memory only.
@@ -144,6 +146,7 @@ class Cassette:
         with ExitStack() as stack:
             stack.enter_context(location.session())
             stack.enter_context(using(self))
+            stack.enter_context(numbering())
             for scope in scopes(self._tape, agents):
                 stack.enter_context(scope)
             with self._lock:

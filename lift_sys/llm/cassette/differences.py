@@ -8,7 +8,7 @@ from typing import Any
 
 from lift_sys.llm.cassette.entry import Entry, digest_of
 from lift_sys.llm.cassette.location import place_order
-from lift_sys.llm.cassette.recording import Key, Recording
+from lift_sys.llm.cassette.recording import Recording
 
 __all__ = ["differences", "explain", "nearest"]
 
@@ -18,18 +18,27 @@ _WINDOW = 40
 _ABSENT = object()
 
 
-def explain(recording: Recording, client: str, request: Any, key: Key) -> tuple[str, list[str]]:
+def explain(
+    recording: Recording, client: str, request: Any, *, address: str, asked: int
+) -> tuple[str, list[str]]:
     """Say why a recording has no answer to a request.
+
+    Args:
+        recording: What is recorded.
+        client: Name of the client.
+        request: What it asks.
+        address: The step.
+        asked: How often it has asked this in its run, this time included.
 
     Returns:
         A sentence, and a line for each place where the nearest recorded request differs.
     """
-    _, address, digest, occurrence = key
+    digest = digest_of(client, request)
     known = recording.occurrences(address, digest)
     if known:
         answers = "1 answer was" if known == 1 else f"{known} answers were"
         return (
-            f"It has asked this {occurrence + 1} times here, and {answers} recorded. Calls of one "
+            f"It has asked this {asked} times here, and {answers} recorded. Calls of one "
             f"step that run side by side get names of their own by `at`.",
             [],
         )

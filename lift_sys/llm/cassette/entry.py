@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -22,6 +23,7 @@ _FLEETING = frozenset({
     "id", "created", "created_at", "timestamp", "provider_response_id", "system_fingerprint",
     "tool_call_id", "call_id",
 })  # fmt: skip
+_TASK = re.compile(r"\d+(\.\d+)*")
 #: What holds a model's own words as data.
 _OWN_WORDS = frozenset({"args", "input", "arguments"})
 
@@ -34,7 +36,9 @@ class Entry:
         address: The step that asked, as in events; `@name` where `at(name)` was said.
         node: Its node, where known; for readers, no part of the key.
         run: Number of the run in the recording, from 0.
-        occurrence: How often the same step had asked the same before, in this run.
+        task: Which task of the step asked, by the order in which they are made; empty for the
+            step's own, and where only one has asked this.
+        occurrence: How often the same task had asked the same before, in this run.
         client: Through what it was asked: "dspy", "pydantic_ai" or "http".
         request: The canonical request, JSON-like.
         outcome: How it ended.
@@ -45,6 +49,7 @@ class Entry:
     address: str
     node: str = ""
     run: int = 0
+    task: str = ""
     occurrence: int = 0
     client: str
     request: Any
@@ -59,6 +64,8 @@ class Entry:
             line["node"] = self.node
         if self.run:
             line["run"] = self.run
+        if self.task:
+            line["task"] = self.task
         if self.occurrence:
             line["occurrence"] = self.occurrence
         line |= {"client": self.client, "request": self.request}
@@ -92,6 +99,9 @@ class Entry:
             number = line.get(name, 0)
             if not isinstance(number, int) or isinstance(number, bool) or number < 0:
                 raise ValueError(f"its {name!r} is no whole number from 0 on")
+        task = line.get("task")
+        if task is not None and not (isinstance(task, str) and _TASK.fullmatch(task)):
+            raise ValueError("its 'task' is no number such as '2' or '2.1'")
         outcomes: list[Outcome] = ["answer", "error", "cancelled"]
         found = [outcome for outcome in outcomes if outcome in line]
         if len(found) != 1:
@@ -103,6 +113,7 @@ class Entry:
             address=line["address"],
             node=str(line.get("node", "")),
             run=line.get("run", 0),
+            task=task or "",
             occurrence=line.get("occurrence", 0),
             client=line["client"],
             request=line["request"],

@@ -1,8 +1,7 @@
 """The file: a header line, then one line of JSON for each call.
 
-Before editing: while a session records, its lines are appended to a neighbour of the file
-(`.recording`), one write each, so that a crash costs at most a line; the file itself is replaced in
-one move at the end, sorted, so that recording again changes only the lines whose answers changed.
+Before editing: it is replaced in one move, sorted, so that recording again changes only the lines
+whose answers changed. Until a session ends its lines are in a journal (`journal.py`).
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from lift_sys.errors import CassetteFileError
 from lift_sys.llm.cassette.entry import Entry, digest_of
 
-__all__ = ["FORMAT", "VERSION", "Journal", "is_cassette", "journal_path", "read", "write"]
+__all__ = ["FORMAT", "VERSION", "header_line", "is_cassette", "line_of", "read", "write"]
 
 FORMAT = "lift_sys.cassette"
 VERSION = 1
@@ -56,7 +55,7 @@ def read(path: Path, *, cut_off: bool = False) -> list[Entry]:
             last = " (the last line: was it cut off?)" if number == len(lines) else ""
             raise CassetteFileError(path=str(path), line=number, reason=f"{error}{last}") from error
         digest = digest_of(entry.client, entry.request)
-        key = (entry.run, entry.address, digest, entry.occurrence)
+        key = (entry.run, entry.address, digest, entry.task, entry.occurrence)
         if key in seen and not cut_off:
             raise CassetteFileError(
                 path=str(path),
@@ -111,8 +110,8 @@ def write(path: Path, entries: Iterable[Entry]) -> None:
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
-            file.write(_header())
-            file.writelines(_line(entry.to_json()) for entry in entries)
+            file.write(header_line())
+            file.writelines(line_of(entry.to_json()) for entry in entries)
             file.flush()
             os.fsync(file.fileno())
         part.replace(target)
@@ -120,61 +119,13 @@ def write(path: Path, entries: Iterable[Entry]) -> None:
         part.unlink(missing_ok=True)
 
 
-def journal_path(path: Path) -> Path:
-    """Where a session that records to `path` keeps its lines until it ends."""
-    return path.with_name(f"{path.name}.recording")
+def header_line() -> bytes:
+    """The first line."""
+    return line_of({"format": FORMAT, "version": VERSION})
 
 
-class Journal:
-    """The lines of a session that is recording; the file is made with the first of them.
-
-    Raises:
-        CassetteFileError: Another session is recording to the same file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = journal_path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.path.open("a+b", buffering=0)
-        try:
-            _lock(self._file)
-        except OSError as error:
-            self._file.close()
-            reason = "another session is recording to it, which has to end first"
-            raise CassetteFileError(path=str(path), reason=reason) from error
-        # What a crash has left stays there until all of it is saved, up to its last whole line.
-        self._file.seek(0)
-        left = self._file.read()
-        self._file.truncate(left.rfind(b"\n") + 1)
-        if b"\n" not in left:
-            self._file.write(_header())
-
-    def append(self, entry: Entry) -> None:
-        """Add a line; it is with the operating system when this returns."""
-        self._file.write(_line(entry.to_json()))
-
-    def close(self, *, remove: bool) -> None:
-        """Close the file; remove it once what it holds has been saved elsewhere."""
-        if os.name == "nt":  # which removes no open file
-            self._file.close()
-        if remove:
-            self.path.unlink(missing_ok=True)
-        self._file.close()
-
-
-def _lock(opened: IO[bytes]) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows: two sessions are not kept apart there
-        return
-    fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _header() -> bytes:
-    return _line({"format": FORMAT, "version": VERSION})
-
-
-def _line(value: Any) -> bytes:
+def line_of(value: Any) -> bytes:
+    """The line of a JSON-like value, with its end."""
     try:
         return json.dumps(value, ensure_ascii=False).encode("utf-8") + b"\n"
     except UnicodeEncodeError:  # half of a surrogate pair, which only an escape can write

@@ -14,14 +14,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, TypeAlias
 
 from lift_sys.core.address import declared_order, inner_address
 from lift_sys.core.node import is_node, node_name
 from lift_sys.execution.slots import Holder, current_holder
 from lift_sys.llm.cassette.current import node_in
 
-__all__ = ["Place", "at", "locate", "new_run", "place_order", "selects"]
+__all__ = ["Place", "Stand", "at", "locate", "new_run", "place_order", "selects", "stand"]
+
+Stand: TypeAlias = tuple[object, Holder | None, str]
+"""A step of a run, without the names that `at` gives: what tasks are counted in."""
 
 #: What `locate` gives as the run of calls that belong to none.
 OUTSIDE = object()
@@ -68,6 +71,14 @@ def locate() -> Place:
     return Place(run, address, ctx._node or node_in(ctx) or _running_node(holder), ctx)
 
 
+def stand() -> Stand:
+    """Return the step that runs."""
+    holder = current_holder.get()
+    run, _ = _stand(holder, _frame.get())
+    step = "" if holder is None or holder.ctx is None else holder.ctx.address
+    return run, holder, step
+
+
 def _stand(holder: Holder | None, frame: _Frame | None) -> tuple[object, str]:
     """The run and the address of what `holder`'s node does."""
     if frame is not None and frame.holder is holder:
@@ -92,9 +103,10 @@ def _stand(holder: Holder | None, frame: _Frame | None) -> tuple[object, str]:
 def at(name: str) -> Iterator[None]:
     """Tell calls inside apart from other calls of the same step.
 
-    A step that asks the same thing several times in parallel, or code outside a graph, gives each
-    of them a name, so that each gets its own answer again. The address becomes `0.2@name`. Code
-    that runs graphs side by side names each run so; their steps are at `@name>0.2`.
+    Parallel tasks that ask the same thing are told apart by the order in which they are made. Where
+    that changes, and in code outside a graph, a name does it, so that each gets its own answer
+    again. The address becomes `0.2@name`. Code that runs graphs side by side names each run so;
+    their steps are at `@name>0.2`.
 
     Raises:
         ValueError: The name is empty.

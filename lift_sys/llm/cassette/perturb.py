@@ -54,7 +54,8 @@ class Perturbation:
         Raises:
             UsageError: The answer holds no text.
         """
-        random = Random(f"{self.seed}:{entry.address}:{digest}:{entry.run}:{entry.occurrence}")
+        call = f"{entry.address}:{digest}:{entry.run}:{entry.task}:{entry.occurrence}"
+        random = Random(f"{self.seed}:{call}")
         change = self.change or change_text
         answer = copy.deepcopy(entry.answer)
         texts = list(_texts(answer))

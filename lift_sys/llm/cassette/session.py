@@ -1,7 +1,7 @@
 """One call to a model as a cassette sees it: answered from the recording, or made and recorded.
 
-Before editing: a call's occurrence is counted when it is asked, in the same turn, so that parallel
-identical requests of a step keep their numbers whatever the order in which they are answered.
+Before editing: a call's place is settled when it is asked, in the same turn, so that identical
+requests of a task keep their numbers whatever the order in which they are answered.
 """
 
 from __future__ import annotations
@@ -165,13 +165,13 @@ class Asked:
 
     def keep(self, outcome: Outcome, answer: Any = None) -> None:
         """Record how it ended, now."""
-        run, address, _, occurrence = self._key
         self._tape.keep(
             Entry(
-                address=address,
+                address=self._key.address,
                 node=self._place.node,
-                run=run,
-                occurrence=occurrence,
+                run=self._key.run,
+                task=self._key.task,
+                occurrence=self._key.occurrence,
                 client=self._client,
                 request=self._request,
                 outcome=outcome,
@@ -189,7 +189,7 @@ class Asked:
             raise failures.rebuild(entry.answer)
         perturb = self._tape.perturb
         if perturb is not None and perturb.concerns(entry):
-            return perturb.apply(entry, digest=self._key[2])
+            return perturb.apply(entry, digest=self._key.digest)
         return entry.answer
 
     def _never_answered(self, entry: Entry) -> CassetteMissError:

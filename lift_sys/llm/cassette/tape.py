@@ -2,7 +2,8 @@
 
 Before editing: one tape may be used by several event loops and threads at the same time, so what
 calls share is changed under one lock, and nothing is awaited while it is held. A call that is
-recorded is in the journal before its answer is returned; the file itself is replaced at the end.
+recorded is in the journal before its answer is returned; the file itself is replaced at the end, by
+what it holds then and what was recorded, as other sessions may have saved to it meanwhile.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -20,10 +22,12 @@ from lift_sys.llm.cassette import file, location
 from lift_sys.llm.cassette.current import count_unsent, is_asking
 from lift_sys.llm.cassette.differences import explain
 from lift_sys.llm.cassette.entry import Entry, digest_of
+from lift_sys.llm.cassette.journal import Journal, leftovers, locked
 from lift_sys.llm.cassette.perturb import Perturbation
-from lift_sys.llm.cassette.recording import Key, Recording, in_order
+from lift_sys.llm.cassette.recording import Key, Recording, Slot, in_order, merged
 from lift_sys.llm.cassette.scrub import Scrubber
 from lift_sys.llm.cassette.session import Asked, CassetteStatistics
+from lift_sys.llm.cassette.tasks import current_task_path
 
 __all__ = ["Mode", "Tape"]
 
@@ -67,16 +71,18 @@ class Tape:
         self.pace = pace
         self._lock = threading.RLock()
         self._runs: dict[object, int] = {}
-        self._asked: Counter[tuple[object, str, str]] = Counter()
+        self._used: dict[tuple[object, str, str], set[Slot]] = {}
         self._counts: Counter[str] = Counter()
         self._hits: Counter[str] = Counter()
         self._made: Counter[str] = Counter()
-        self._unsaved = False
-        self._journal: file.Journal | None = None
-        self._old = Recording([*self._load(), *entries])
+        self._journal: Journal | None = None
+        self._loaded, self._left = self._load()
+        self._unsaved = bool(self._left) and mode != "replay"
+        #: What the file is known to hold.
+        self._saved = self._loaded
         self._new = Recording()
         # What may be played: what was there, and what has been recorded since.
-        self._known = Recording(self._old if mode != "record" else ())
+        self._known = Recording([*self._loaded, *self._left, *entries] if mode != "record" else ())
 
     def __deepcopy__(self, memo: Any) -> Tape:
         return self  # a copy of a model that plays from it plays from it, too
@@ -100,19 +106,28 @@ class Tape:
         digest = digest_of(client, request)
         with self._lock:
             run = self._runs.setdefault(place.run, len(self._runs))
-            counter = (place.run, place.address, digest)
-            key: Key = (run, place.address, digest, self._asked[counter])
+            used = self._used.setdefault((place.run, place.address, digest), set())
+            key = self._key(run, place.address, digest, used)
             is_live = location.selects(self.live, place.address, place.node)
             entry = None if is_live else self._find(key)
             if entry is None:
                 if self.mode == "replay" and not is_live:
-                    raise self.miss(place, *explain(self._known, client, request, key))
+                    asked = len(used) + 1
+                    why = explain(self._known, client, request, address=place.address, asked=asked)
+                    raise self.miss(place, *why)
                 if self.mode != "replay" and self.path is not None and self._journal is None:
-                    self._journal = file.Journal(self.path)
+                    self._journal = Journal(self.path)
                 self._counts["live"] += 1
                 self._made[place.address] += 1
-            self._asked[counter] += 1
+            used.add((key.task, key.occurrence))
         return Asked(self, client, request, place, key, entry)
+
+    def _key(self, run: int, address: str, digest: str, used: set[Slot]) -> Key:
+        task = current_task_path()
+        slot = self._known.slot(address, digest, task, used)
+        if slot is None:  # a new one, which other runs may find
+            slot = task, next(number for number in count() if (task, number) not in used)
+        return Key(run, address, digest, *slot)
 
     def _find(self, key: Key) -> Entry | None:
         # In mode `auto` that is also what was recorded a moment ago: a later run plays it.
@@ -189,7 +204,7 @@ class Tape:
             )
 
     def save(self, *, complete: bool) -> None:
-        """Replace the file, if anything was recorded since.
+        """Add what was recorded to the file, if anything was since.
 
         Args:
             complete: Whether, in mode `record`, all was recorded anew, so that the rest of what
@@ -198,29 +213,53 @@ class Tape:
         with self._lock:
             if self.path is None or not self._unsaved:
                 return
-            keep = self.mode == "auto" or not complete
-            saved = self._old.updated(self._new, keep=keep).without_repeats()
-            file.write(self.path, in_order(saved))
+            with locked(self.path):
+                self._merge(self.path, complete=complete)
             self._unsaved = False
-            if self._journal is not None:
-                self._journal.close(remove=True)
-                self._journal = None
-            else:
-                file.journal_path(self.path).unlink(missing_ok=True)
 
-    def _load(self) -> list[Entry]:
+    def _merge(self, path: Path, *, complete: bool) -> None:
+        if self._journal is not None:
+            # From here on it is as a crash leaves it; if something fails, so it stays.
+            self._journal.close()
+            self._journal = None
+        anew = self.mode == "record"
+        drops = anew and complete
+        journals = leftovers(path)
+        left = (each for each in _all(journals) if not (drops and each in self._left))
+        ours = Recording([*left, *self._new])
+        saved = merged(
+            self._saved,
+            Recording(self._on_file()),
+            ours.plain(ours if anew else Recording([*self._known, *ours])),
+            drop=self._loaded if drops else Recording(),
+            ours_first=anew,
+        )
+        self._saved = saved.plain().without_repeats()
+        file.write(path, in_order(self._saved))
+        for each in journals:
+            each.unlink(missing_ok=True)
+
+    def _load(self) -> tuple[Recording, list[Entry]]:
+        """What the file holds, and what sessions that did not end have left beside it."""
         if self.path is None:
+            return Recording(), []
+        with locked(self.path):
+            if self.mode == "replay" and not self.path.exists():
+                file.read(self.path)  # raises
+            return Recording(self._on_file()), _all(leftovers(self.path))
+
+    def _on_file(self) -> list[Entry]:
+        assert self.path is not None
+        if not self.path.exists():
             return []
-        found: list[Entry] = []
-        if self.path.exists() or self.mode == "replay":
-            try:
-                found = file.read(self.path)
-            except CassetteFileError:
-                # To record anew is what mends a broken cassette; anything else stays what it is.
-                if self.mode != "record" or not file.is_cassette(self.path):
-                    raise
-        left = file.journal_path(self.path)
-        if left.exists():  # of a session that did not end
-            found += file.read(left, cut_off=True)
-            self._unsaved = self.mode != "replay"
-        return found
+        try:
+            return file.read(self.path)
+        except CassetteFileError:
+            # To record anew is what mends a broken cassette; anything else stays what it is.
+            if self.mode != "record" or not file.is_cassette(self.path):
+                raise
+            return []
+
+
+def _all(found: dict[Path, list[Entry]]) -> list[Entry]:
+    return [entry for entries in found.values() for entry in entries]

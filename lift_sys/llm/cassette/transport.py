@@ -2,7 +2,7 @@
 
 Before editing: both packages have the same classes under two names, so what is needed is taken from
 the package that a request is of; and connections belong to an event loop, so each loop has a
-transport of its own to send by.
+transport of its own to send by, until its client is closed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -22,6 +22,7 @@ from lift_sys.llm.cassette.messages import (
     canonical_response,
     is_stream,
 )
+from lift_sys.llm.cassette.tasks import numbering_on
 
 if TYPE_CHECKING:
     from lift_sys.llm.cassette.session import Asked
@@ -40,7 +41,9 @@ class Transport:
         self._tape = tape
         self._inner = inner
         self._blocking: dict[str, Any] = {}
-        self._of_loop: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+        self._of_loop: WeakKeyDictionary[Any, _OfLoop] = WeakKeyDictionary()
+        if asyncio._get_running_loop() is not None:
+            self._here()  # before there are tasks that ask
 
     def handle_request(self, request: Any) -> Any:
         """Answer a request; a client calls it."""
@@ -63,12 +66,12 @@ class Transport:
 
     async def handle_async_request(self, request: Any) -> Any:
         """Answer a request; an async client calls it."""
+        here = self._here()
         await request.aread()
         asked = self._ask(request)
         if asked is not None and asked.entry is not None:
             return asked.read(partial(_respond, request), await asked.replay())
-        senders = self._of_loop.setdefault(asyncio.get_running_loop(), {})
-        sender = self._inner or _sender(senders, _package(request).AsyncHTTPTransport)
+        sender = self._inner or _sender(here.senders, _package(request).AsyncHTTPTransport)
         self._tape.count_request()
         if asked is None:
             return await sender.handle_async_request(request)
@@ -89,8 +92,9 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; an async client calls it."""
-        senders = self._of_loop.pop(asyncio.get_running_loop(), {})
-        for sender in (self._inner, *senders.values()):
+        here = self._of_loop.pop(asyncio.get_running_loop(), _OfLoop())
+        here.numbering.close()
+        for sender in (self._inner, *here.senders.values()):
             if sender is not None:
                 await sender.aclose()
 
@@ -106,11 +110,31 @@ class Transport:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
+    def _here(self) -> _OfLoop:
+        loop = asyncio.get_running_loop()
+        if loop not in self._of_loop:
+            self._of_loop[loop] = _OfLoop()
+            self._of_loop[loop].numbering.enter_context(numbering_on(loop))
+        return self._of_loop[loop]
+
     def _ask(self, request: Any) -> Asked | None:
         self._tape.scrubber.learn_headers(request.headers.items())
         content_type = request.headers.get("content-type", "")
         asked = canonical_request(request.method, str(request.url), content_type, request.content)
         return self._tape.ask("http", asked)
+
+
+class _OfLoop:
+    """What a transport has for one event loop.
+
+    Attributes:
+        senders: What sends there, by the package of its class.
+        numbering: Tells the loop's tasks apart until it is closed.
+    """
+
+    def __init__(self) -> None:
+        self.senders: dict[str, Any] = {}
+        self.numbering = ExitStack()
 
 
 class _Watched:
