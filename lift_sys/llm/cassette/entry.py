@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["Entry", "Outcome", "digest_of", "without_ids"]
+__all__ = ["OWN_WORDS", "Entry", "Outcome", "digest_of", "without_ids"]
 
 Outcome: TypeAlias = Literal["answer", "error", "cancelled"]
 """How a call ended; `cancelled` is one that somebody stopped waiting for."""
@@ -25,7 +25,7 @@ _FLEETING = frozenset({
 })  # fmt: skip
 _TASK = re.compile(r"\d+(\.\d+)*")
 #: What holds a model's own words as data.
-_OWN_WORDS = frozenset({"args", "input", "arguments"})
+OWN_WORDS = frozenset({"args", "input", "arguments"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +136,7 @@ def without_ids(value: Any) -> Any:
     """
     if isinstance(value, dict):
         return {
-            key: item if key in _OWN_WORDS else without_ids(item)
+            key: item if key in OWN_WORDS else without_ids(item)
             for key, item in value.items()
             if key not in _FLEETING
         }

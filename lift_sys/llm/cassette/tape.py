@@ -140,7 +140,7 @@ class Tape:
         """Take in a call that was made."""
         if self.mode == "replay":
             return
-        entry = replace(entry, answer=self.scrubber.scrub(entry.answer))
+        entry = self._clean(entry)
         with self._lock:
             self._new.add(entry)
             self._known.add(entry)
@@ -148,6 +148,16 @@ class Tape:
             self._unsaved = True
             if self._journal is not None:
                 self._journal.append(entry)
+
+    def _clean(self, entry: Entry) -> Entry:
+        request = self.scrubber.scrub_request(entry.request)
+        if entry.outcome == "error":
+            answer = self.scrubber.scrub_request(entry.answer)
+        elif entry.client == "http":
+            answer = self.scrubber.scrub_response(entry.answer)
+        else:
+            answer = self.scrubber.scrub(entry.answer)
+        return replace(entry, request=request, answer=answer)
 
     def miss(
         self, place: location.Place, reason: str, differences: Sequence[str] = ()
@@ -226,7 +236,9 @@ class Tape:
         drops = anew and complete
         journals = leftovers(path)
         left = (each for each in _all(journals) if not (drops and each in self._left))
-        ours = Recording([*left, *self._new])
+        # Once more, by what has turned out to be secret since.
+        self.scrubber.learn_environment()
+        ours = Recording(map(self._clean, [*left, *self._new]))
         saved = merged(
             self._saved,
             Recording(self._on_file()),

@@ -119,6 +119,7 @@ class Transport:
 
     def _ask(self, request: Any) -> Asked | None:
         self._tape.scrubber.learn_headers(request.headers.items())
+        self._tape.scrubber.learn_url(str(request.url))
         content_type = request.headers.get("content-type", "")
         asked = canonical_request(request.method, str(request.url), content_type, request.content)
         return self._tape.ask("http", asked)
