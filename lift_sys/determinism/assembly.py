@@ -84,6 +84,7 @@ async def assemble(
         views=views,
         notes=(
             *unmatched_notes(sample, views),
+            *_missed(answers),
             *_notes(sample, found, model, fields, steps, cut=cut),
         ),
         seed=setting.seed,
@@ -100,6 +101,15 @@ def _code(sample: Sample, found: Divergences) -> bool | None:
         return False
     known = any(trace.steps for trace in sample.traces)
     return True if known or len(sample.outcomes) == 1 else None
+
+
+def _missed(answers: Answers) -> list[str]:
+    if not answers.misses:
+        return []
+    return [
+        f"{counted(answers.misses, 'call')} found no answer in the cassette, and nothing answered "
+        f"in its place: {answers.first_miss}"
+    ]
 
 
 def _notes(

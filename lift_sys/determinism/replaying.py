@@ -23,13 +23,16 @@ class Answers:
     Attributes:
         hits: Calls that the cassette has answered since it was entered.
         live: Calls that went to a model through it.
+        misses: Calls that it had no answer to, and that were not made.
+        first_miss: What the cassette's first one says differs from the recording.
     """
 
     def __init__(self, cassette: Cassette | None) -> None:
         self._cassette = cassette
         self._stack = ExitStack()
-        self._before = (0, 0)
-        self.hits = self.live = 0
+        self._before = (0, 0, 0)
+        self.hits = self.live = self.misses = 0
+        self.first_miss = ""
 
     def __enter__(self) -> Answers:
         if self._cassette is not None:
@@ -45,8 +48,10 @@ class Answers:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
         if self._cassette is not None:
-            hits, live = self._counts(self._cassette)
-            self.hits, self.live = hits - self._before[0], live - self._before[1]
+            counts = zip(self._counts(self._cassette), self._before, strict=True)
+            self.hits, self.live, self.misses = (now - before for now, before in counts)
+            if self.misses:
+                self.first_miss = self._cassette.statistics.first_miss
 
     @property
     def around(self) -> Callable[[], AbstractContextManager[Any]] | None:
@@ -58,9 +63,9 @@ class Answers:
         return new_run
 
     @staticmethod
-    def _counts(cassette: Cassette) -> tuple[int, int]:
+    def _counts(cassette: Cassette) -> tuple[int, int, int]:
         counts = cassette.statistics
-        return counts.hits, counts.live
+        return counts.hits, counts.live, counts.misses
 
 
 def answers_for(cassette: Any) -> Answers:

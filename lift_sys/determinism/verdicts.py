@@ -160,6 +160,7 @@ def judge_model(sample: Sample, views: Views, answers: Answers) -> ModelVerdict:
     asked = {address: usage for address, usage in sample.usage.items() if usage.calls}
     calls = sum(usage.calls for usage in asked.values())
     cached = sum(usage.cached_calls for usage in asked.values())
+    missed = f"{counted(answers.misses, 'call')} found no answer in the cassette"
     if not calls and answers.hits + answers.live:
         return ModelVerdict(
             stable=None,
@@ -168,6 +169,7 @@ def judge_model(sample: Sample, views: Views, answers: Answers) -> ModelVerdict:
             text=(
                 f"{counted(answers.hits + answers.live, 'call')}, {answers.hits} of them answered "
                 f"by the cassette; which steps made them is not known, so none were compared"
+                + (f"; {missed}" if answers.misses else "")
             ),
         )
     if not calls:
@@ -179,6 +181,8 @@ def judge_model(sample: Sample, views: Views, answers: Answers) -> ModelVerdict:
                 "no call of a model was seen; in a function they are seen through a cassette only"
             )
         )
+        if answers.misses:
+            text = f"{missed}; no model was called"
         return ModelVerdict(stable=None, text=text)
     labels, compared, agreeing, unstable, failed = [], 0, 0, [], 0
     for address in sorted(asked, key=declared_order):
@@ -192,6 +196,8 @@ def judge_model(sample: Sample, views: Views, answers: Answers) -> ModelVerdict:
             if len(kinds) > 1:
                 unstable.append(labels[-1])
     said = f"{counted(calls, 'call')}, {cached} of them answered by a cache or cassette"
+    if answers.misses:
+        said += f"; {missed}"
     if failed:
         said += f"; {counted(failed, 'step')} failed, which counts as an answer"
     verdict = ModelVerdict(stable=None, steps=tuple(labels), calls=calls, cached_calls=cached)

@@ -152,7 +152,7 @@ class AgentNode(BaseNode[StateT], Generic[StateT, OutputT]):
                 # Also if the run was cancelled: what was spent is spent.
                 usage = read_run_usage(
                     counts,
-                    unanswered=_unanswered(messages, error),
+                    unanswered=max(0, _unanswered(messages, error) - replays.misses),
                     cached=replays.calls,
                     seconds=clock() - started,
                 )

@@ -181,7 +181,9 @@ class SignatureNode(BaseNode[StateT]):
                 raise self._unparsed(ctx.address, error) from error
             finally:
                 # Also if the call failed or was cancelled: what was spent is spent.
-                usage = meter.total(cached=replays.calls, seconds=clock() - started)
+                usage = meter.total(
+                    cached=replays.calls, missed=replays.misses, seconds=clock() - started
+                )
                 if usage.calls:
                     ctx.add_usage(usage)
         self.update_state(ctx.state, prediction)

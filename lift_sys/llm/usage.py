@@ -73,16 +73,17 @@ class DspyMeter:
         if model not in self.models:
             self.models.append(model)
 
-    def total(self, *, cached: int, seconds: float) -> Usage:
+    def total(self, *, cached: int, missed: int = 0, seconds: float) -> Usage:
         """Everything so far.
 
         Args:
             cached: Calls that a cassette answered, if only by a recorded failure.
+            missed: Calls that it had no answer to, so that nobody was asked.
             seconds: How long it took.
         """
         return Usage(
             # A language model of the module's own is seen only by what it has counted.
-            calls=max(self._started, len(self._counted) + self._cached),
+            calls=max(self._started - missed, len(self._counted) + self._cached),
             input_tokens=self._sum("prompt_tokens", "input_tokens"),
             output_tokens=self._sum("completion_tokens", "output_tokens"),
             cost=sum(self._costs) if self._costs else None,

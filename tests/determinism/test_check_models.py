@@ -189,3 +189,46 @@ async def test_a_request_that_the_cassette_has_no_answer_to_is_an_outcome_that_s
     assert "has no answer" in report.modal_error.text
     assert report.fails_alike
     assert not report.accepted
+
+
+@pytest.mark.extra("pydantic_ai")
+async def test_a_miss_is_no_answer_and_the_report_says_what_differs():
+    """Nothing was asked and nothing answered, by a model or by the cassette."""
+    tape = Cassette.memory()
+    with tape.use():
+        await graph.run(state=Story(), deps=scripted("One."))
+    replaying = tape.replaying()
+
+    report = await check_determinism(
+        graph, Story(topic="a ship"), 3, deps=scripted(), cassette=replaying
+    )
+
+    missing = replaying.statistics.misses
+    assert (report.model.calls, report.model.cached_calls) == (0, 0)
+    assert missing >= 3
+    assert (
+        report.model.text == f"{missing} calls found no answer in the cassette; no model was called"
+    )
+    (note,) = [note for note in report.notes if "cassette" in note]
+    assert note.startswith(f"{missing} calls found no answer in the cassette, and nothing answered")
+    assert "about a lighthouse.' vs 'Begin a very short story about a ship.'" in note
+    assert "answered by" not in str(report).replace(note, "")
+
+
+@pytest.mark.extra("pydantic_ai")
+async def test_misses_of_a_function_are_said_too():
+    """Its steps are not known, what it asked of the cassette is."""
+    agent = scripted()
+    tape = Cassette.memory()
+    with tape.use(agent):
+        await agent.run("End it.")
+    replaying = tape.replaying()
+
+    async def ask(_: Any) -> str:
+        with replaying.use(agent):
+            return (await agent.run("End that.")).output
+
+    report = await check_determinism(ask, None, 2, cassette=replaying)
+
+    assert report.model.text.startswith("2 calls found no answer in the cassette")
+    assert "'End it.' vs 'End that.'" in str(report.notes)

@@ -29,13 +29,14 @@ class Replays:
     """How many calls of one node a cassette has kept from the model.
 
     Attributes:
-        calls: So many were answered, or found no answer.
+        calls: So many it has answered.
+        misses: So many found no answer, and were not made.
     """
 
-    __slots__ = ("calls", "ctx", "node", "outer")
+    __slots__ = ("calls", "ctx", "misses", "node", "outer")
 
     def __init__(self, ctx: Any, node: str, outer: Replays | None) -> None:
-        self.calls = 0
+        self.calls = self.misses = 0
         self.ctx = ctx
         self.node = node
         self.outer = outer
@@ -72,11 +73,12 @@ def counting_replays(ctx: Any, node: str) -> Iterator[Replays]:
         _replays.reset(token)
 
 
-def count_unsent() -> None:
+def count_unsent(*, answered: bool) -> None:
     """A call does not reach a model: say so to every node that waits for it."""
     counted = _replays.get()
     while counted is not None:
-        counted.calls += 1
+        counted.calls += answered
+        counted.misses += not answered
         counted = counted.outer
 
 

@@ -39,6 +39,7 @@ class CassetteStatistics:
     Attributes:
         hits: Calls that the recording answered. They are no evidence of how stable a model is.
         misses: Calls that it had no answer to, so that `CassetteMissError` was raised.
+        first_miss: What the first of them says differs from the recording; empty if there is none.
         live: Calls that went to the model.
         recorded: Calls among `live` whose outcome was kept.
         http_requests: Requests that its transports sent.
@@ -48,6 +49,7 @@ class CassetteStatistics:
 
     hits: int
     misses: int
+    first_miss: str
     live: int
     recorded: int
     http_requests: int

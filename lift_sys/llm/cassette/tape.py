@@ -73,6 +73,7 @@ class Tape:
         self._runs: dict[object, int] = {}
         self._used: dict[tuple[object, str, str], set[Slot]] = {}
         self._counts: Counter[str] = Counter()
+        self._first_miss = ""
         self._hits: Counter[str] = Counter()
         self._made: Counter[str] = Counter()
         self._journal: Journal | None = None
@@ -163,9 +164,11 @@ class Tape:
         self, place: location.Place, reason: str, differences: Sequence[str] = ()
     ) -> CassetteMissError:
         """Count a call that has no answer, and make its error."""
-        count_unsent()
+        count_unsent(answered=False)
         with self._lock:
             self._counts["misses"] += 1
+            if not self._first_miss:
+                self._first_miss = " ".join([reason, *differences])
         return CassetteMissError(
             path=self.name,
             address=place.address,
@@ -176,7 +179,7 @@ class Tape:
 
     def count_hit(self, address: str) -> None:
         """A call is answered from the recording, if only by the error that it ended with."""
-        count_unsent()
+        count_unsent(answered=True)
         with self._lock:
             self._counts["hits"] += 1
             self._hits[address] += 1
@@ -206,6 +209,7 @@ class Tape:
             return CassetteStatistics(
                 hits=self._counts["hits"],
                 misses=self._counts["misses"],
+                first_miss=self._first_miss,
                 live=self._counts["live"],
                 recorded=self._counts["recorded"],
                 http_requests=self._counts["http_requests"],
