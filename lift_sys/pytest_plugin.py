@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from lift_sys.llm.cassette import Cassette
+    from lift_sys.llm.cassette import Cassette, Mode
     from lift_sys.testing.clock import VirtualClock
     from lift_sys.testing.controlled import ControlledRunner
 
@@ -27,6 +27,7 @@ _MARKS = ("deterministic", "schedules")
 DEEPER = 20
 #: Names of properties of a test's report: what evidence it has given; that it returns nothing.
 EVIDENCE, SILENT = "lift_sys.evidence", "lift_sys.returns_nothing"
+_CASSETTE_MODES: dict[str, Mode] = {"replay": "replay", "new": "auto", "all": "record"}
 _MOST_NAMED = 3  # tests in one line of the summary
 _FUNCTION: pytest.StashKey[Callable[..., Any]] = pytest.StashKey()
 
@@ -47,6 +48,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("off", "quick", "deep"),
         default="quick",
         help=f"`off` runs tests marked `schedules` once, `deep` with {DEEPER} times their budget",
+    )
+    group.addoption(
+        "--ls-cassette",
+        choices=("once", "replay", "new", "all"),
+        default="once",
+        help="what the fixture `cassette` records: a file that is not there (once), nothing "
+        "(replay), what a file does not hold (new), everything anew (all)",
     )
     group.addoption(
         "--ls-attribute",
@@ -160,14 +168,16 @@ def controlled_loop(request: pytest.FixtureRequest) -> ControlledRunner:
 def cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
     """Model calls of this test, in `cassettes/<file>/<test>.jsonl` beside it.
 
-    They are recorded when there is no such file yet, and replayed, without a model, from then on.
+    They are recorded when there is no such file yet, and replayed, without a model, from then on;
+    `--ls-cassette` records them anew.
     """
     from lift_sys.llm.cassette import Cassette
 
     name = "".join(each if each.isalnum() or each in "-_." else "_" for each in request.node.name)
     place = Path(request.node.path)
     path = place.parent / "cassettes" / place.stem / f"{name}.jsonl"
-    with Cassette(path, mode="replay" if path.exists() else "record").use() as used:
+    mode = _CASSETTE_MODES.get(request.config.getoption("--ls-cassette"))
+    with Cassette(path, mode or ("replay" if path.exists() else "record")).use() as used:
         yield used
 
 

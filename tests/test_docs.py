@@ -19,6 +19,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+SLOW_PAGES = {"docs/how-to/attribution.md", "docs/how-to/recording.md"}
 FENCE = re.compile(r"^(?P<indent> *)```python *\n(?P<code>.*?)^(?P=indent)```", re.M | re.S)
 OUTPUT = re.compile(r"^ *#>.*\n", re.M)
 
@@ -118,9 +119,9 @@ def module(request, monkeypatch):
 
 
 def as_parameter(page: Path) -> object:
-    """A page that starts a process for each run of its examples takes its time."""
+    """A page that starts processes takes its time: one for each run, or the embedded model."""
     name = str(page.relative_to(PROJECT))
-    marks = [pytest.mark.slow] if name == "docs/how-to/attribution.md" else []
+    marks = [pytest.mark.slow] if name in SLOW_PAGES else []
     return pytest.param(page, id=name, marks=marks)
 
 

@@ -107,8 +107,8 @@ def _missed(answers: Answers) -> list[str]:
     if not answers.misses:
         return []
     return [
-        f"{counted(answers.misses, 'call')} found no answer in the cassette, and nothing answered "
-        f"in its place: {answers.first_miss}"
+        f"{counted(answers.misses, 'call')} found no answer in the cassette; nothing was answered. "
+        f"The first: {answers.first_miss}"
     ]
 
 

@@ -210,7 +210,9 @@ async def test_a_miss_is_no_answer_and_the_report_says_what_differs():
         report.model.text == f"{missing} calls found no answer in the cassette; no model was called"
     )
     (note,) = [note for note in report.notes if "cassette" in note]
-    assert note.startswith(f"{missing} calls found no answer in the cassette, and nothing answered")
+    assert note.startswith(
+        f"{missing} calls found no answer in the cassette; nothing was answered."
+    )
     assert "about a lighthouse.' vs 'Begin a very short story about a ship.'" in note
     assert "answered by" not in str(report).replace(note, "")
 

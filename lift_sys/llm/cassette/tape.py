@@ -168,7 +168,7 @@ class Tape:
         with self._lock:
             self._counts["misses"] += 1
             if not self._first_miss:
-                self._first_miss = " ".join([reason, *differences])
+                self._first_miss = "; ".join(differences) or reason
         return CassetteMissError(
             path=self.name,
             address=place.address,
