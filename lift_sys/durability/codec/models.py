@@ -123,6 +123,7 @@ class ModelPlan(Plan):
             plan = fields.get(name)
             if plan is None:
                 if not name.startswith("$"):
+                    path[-1] = None
                     raise ValueError(f"{self.expected} has no field `{name}`")
                 continue
             path[-1] = name

@@ -99,7 +99,7 @@ def optional_plan(inner: Plan) -> Plan:
 
 def leaf_plan(base: Base, kind: Any, leaf: Leaf) -> Plan:
     """For a class of leaves."""
-    expected = leaf.tag
+    expected = f"a {leaf.tag}"
     form: Any = leaf.form
     plan = Plan(expected, lambda value: isinstance(value, kind))
     write, read = leaf.write, leaf.read
@@ -118,7 +118,7 @@ def leaf_plan(base: Base, kind: Any, leaf: Leaf) -> Plan:
         try:
             return read(data)
         except Exception:  # Decimal, ip_address and the others each have an error of their own
-            wrong(data, f"a {expected}")
+            wrong(data, expected)
 
     plan.encode, plan.decode = encode, decode
     return plan

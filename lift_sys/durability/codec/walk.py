@@ -7,6 +7,7 @@ off at its end. So the path costs next to nothing, and after an error it shows t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn, TypeAlias
 
 from lift_sys.durability.facts import Json
@@ -127,9 +128,10 @@ def written(encode: Callable[[Any, Encoding], Json], value: Any, root: str, walk
         raise
     except MetAgain as again:
         path, twin = text_of(walk.path, root), again.value
-        first = _first_place(encode, value, root, twin)
+        place = _first_place(encode, value, twin)
+        first = text_of(place, root)
         reason = f"it is the same object as {first}, and would come back as two; put a copy there"
-        if path.startswith(first) and path != first:
+        if place == walk.path[: len(place)]:
             reason = f"it is {first}, so that it contains itself"
     except Refused as refused:
         path, twin, reason = text_of(walk.path, root), refused.value, refused.reason
@@ -138,14 +140,12 @@ def written(encode: Callable[[Any, Encoding], Json], value: Any, root: str, walk
     raise UnkeptValueError(path=path, type_name=type(twin).__name__, reason=reason) from None
 
 
-def _first_place(encode: Callable[[Any, Encoding], Json], value: Any, root: str, twin: Any) -> str:
+def _first_place(encode: Callable[[Any, Encoding], Json], value: Any, twin: Any) -> list[Step]:
     walk = Encoding()
     walk.met.add(id(twin))
-    try:
+    with suppress(MetAgain):
         encode(value, walk)
-    except MetAgain:
-        return text_of(walk.path, root)
-    return root
+    return walk.path
 
 
 def _levels(form: Json) -> int:
