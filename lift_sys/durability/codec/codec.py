@@ -58,6 +58,8 @@ class Codec:
         self.any.are_plain, self.any.is_text = are_plain, True
         self.any.encode, self.any.decode = self._write_any, self._read_any
         self.plans = Plans(self.any, names.scope)
+        #: For the places where states are changed, by annotation and attribute names (writes.py).
+        self.plans_of_paths: dict[Any, Plan] = {}
         self._writers: dict[type, Writer] = _native_writers() | any_writers(self.any)
         for kind, leaf in LEAF_TYPES.items():
             self._writers[kind] = _leaf_writer(leaf)

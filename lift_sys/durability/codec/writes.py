@@ -13,6 +13,7 @@ from typing import Any, get_args, get_origin
 
 from lift_sys.durability.codec.codec import Codec
 from lift_sys.durability.codec.hints import is_union, stripped
+from lift_sys.durability.codec.plan import Plan
 from lift_sys.durability.codec.walk import Decoding, Encoding, read, written
 from lift_sys.durability.facts import Json
 from lift_sys.state.keyed import ModelPart
@@ -57,13 +58,13 @@ def encode_writes(
         for operation in operations:
             walk.path = _steps(operation.path)
             steps = _path_json(codec, operation.path)
-            inner = annotation_at(annotation, operation.path)
             if isinstance(operation, Set):
-                form = codec.plans.of(inner).encode(live(operation.node), walk)
-                out.append(["set", steps, form])
+                plan = _plan_at(codec, annotation, operation.path)
+                out.append(["set", steps, plan.encode(live(operation.node), walk)])
             elif isinstance(operation, Append):
+                plan = _plan_at(codec, annotation, operation.path, tail=True)
                 tail = [live(node) for node in operation.tail]
-                out.append(["append", steps, codec.plans.of(_list_of(inner)).encode(tail, walk)])
+                out.append(["append", steps, plan.encode(tail, walk)])
             else:
                 out.append(["delete", steps])
         return out
@@ -97,16 +98,15 @@ def apply_writes(
         for kind, steps, *rest in operations:
             way = _path_of(codec, steps)
             walk.path = _steps(way)
-            inner = annotation_at(annotation, way)
             if kind == "set":
-                made = codec.plans.of(inner).decode(rest[0], walk)
+                made = _plan_at(codec, annotation, way).decode(rest[0], walk)
                 if way:
                     _put(_reached(value, way[:-1]), way[-1], made)
                 else:
                     value = made
             elif kind == "append":
-                tail = codec.plans.of(_list_of(inner)).decode(rest[0], walk)
-                _reached(value, way).extend(tail)
+                plan = _plan_at(codec, annotation, way, tail=True)
+                _reached(value, way).extend(plan.decode(rest[0], walk))
             elif kind == "delete":
                 _remove(_reached(value, way[:-1]), way[-1])
             elif kind == "fields":
@@ -116,6 +116,17 @@ def apply_writes(
         return value
 
     return read(decode, data, root=path, secrets=secrets)
+
+
+def _plan_at(codec: Codec, annotation: Any, path: Path, *, tail: bool = False) -> Plan:
+    """The plan for the value at `path`, or for the new items of the list there."""
+    outline = (annotation, tail, *[step if isinstance(step, str) else None for step in path])
+    plan = codec.plans_of_paths.get(outline)
+    if plan is None:
+        inner = annotation_at(annotation, path)
+        plan = codec.plans.of(_list_of(inner) if tail else inner)
+        codec.plans_of_paths[outline] = plan
+    return plan
 
 
 def annotation_at(annotation: Any, path: Path) -> Any:
@@ -155,7 +166,15 @@ def _steps(path: Path) -> list[Any]:
 
 
 def _path_json(codec: Codec, path: Path) -> list[Json]:
-    return [[codec.encode(s.key, path="key")] if isinstance(s, Key) else s for s in path]
+    out: list[Json] = []
+    for step in path:
+        if not isinstance(step, Key):
+            out.append(step)
+        elif type(step.key) is str and step.key.isascii():
+            out.append([step.key])
+        else:
+            out.append([codec.encode(step.key, path="key")])
+    return out
 
 
 def _path_of(codec: Codec, data: Any) -> Path:
