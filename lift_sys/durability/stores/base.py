@@ -6,6 +6,8 @@ import asyncio
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -127,9 +129,11 @@ class ThreadedStore(DatabaseStore):
 
     async def close(self) -> None:
         """Wait for what is under way, and let go of the database."""
-        await asyncio.get_running_loop().run_in_executor(None, self._writer.close)
+        await self._wait(self._writer.close)
 
     async def _send(self, job: Job | Commit) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._writer, Order(self._writer, job)
-        )
+        return await self._wait(partial(self._writer.put, job))
+
+    async def _wait(self, begin: Callable[[], Future[Any]]) -> Any:
+        """Wait in the way that loops with a clock or an order of their own know about."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, Order(begin))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from enum import Enum
@@ -36,14 +37,13 @@ Entry: TypeAlias = Job | Commit | Signal
 
 @dataclass(slots=True, frozen=True)
 class Order:
-    """A job as event loops hand it to an executor; a loop may also call it, and wait here."""
+    """What event loops hand to the writer, as to any executor; a loop may also call it, and wait."""
 
-    writer: Writer
-    job: Job | Commit
+    begin: Callable[[], Future[Any]]
 
     def __call__(self) -> Any:
-        """Do it, and return its result."""
-        return self.writer.put(self.job).result()
+        """Have it done, and return its result."""
+        return self.begin().result()
 
 
 class Writer(Executor):
@@ -59,8 +59,9 @@ class Writer(Executor):
         self._begin()
 
     def submit(self, order: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Queue the job of an `Order`."""
-        return self.put(order.job)
+        """Begin an `Order`."""
+        future: Future[Any] = order.begin()
+        return future
 
     def put(self, job: Job | Commit) -> Future[Any]:
         """Queue a job.
@@ -96,15 +97,17 @@ class Writer(Executor):
                 self._queue.put(Signal.WAKE)
             self._start()
 
-    def close(self) -> None:
-        """Do what waits, then end the thread; return when it has ended."""
+    def close(self) -> Future[None]:
+        """Do what waits, then end the thread; the future is done when everything is let go of."""
         self._notice_fork()
         with self._lock:
-            self._closed = True
-            thread = self._thread
-            self._queue.put(Signal.CLOSE)
-        if thread is not None:
-            thread.join()
+            if not self._closed:
+                self._closed = True
+                self._end.set_running_or_notify_cancel()  # one who waits can't cancel it for others
+                if self._thread is None:
+                    self._end.set_result(None)
+                self._queue.put(Signal.CLOSE)
+        return self._end
 
     def abandon(self) -> None:
         """Let the thread end, without waiting: nobody uses the store any more."""
@@ -120,6 +123,7 @@ class Writer(Executor):
         self._held: dict[tuple[str, str], tuple[float, Commit]] = {}
         self._thread: threading.Thread | None = None
         self._asleep = False
+        self._end: Future[None] = Future()
         self._transactions = Transactions(self._database)
 
     def _notice_fork(self) -> None:
@@ -141,6 +145,8 @@ class Writer(Executor):
             jobs = [entry for entry in found if not isinstance(entry, Signal)]
             self._transactions.perform([*self._due(everything=closing), *jobs])
         self._transactions.close()
+        if self._end.running():
+            self._end.set_result(None)
 
     def _take(self) -> list[Entry]:
         """Wait for jobs, or until a mark is due."""
