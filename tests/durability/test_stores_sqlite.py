@@ -5,39 +5,20 @@ import gc
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tempfile
-import textwrap
 import threading
 from pathlib import Path
 
 import pytest
+from durability.programs import run_python
 from durability.records import fact, run
 
 from lift_sys.durability import RunQuery, SqliteStore
 from lift_sys.durability.stores import sqlite as sqlite_module
 from lift_sys.errors import StoreError
 
-TESTS = Path(__file__).resolve().parents[1]
 SAMPLES = Path(__file__).with_name("samples")
-
-
-def run_python(code, *arguments, **options):
-    """What a program prints that uses a store in a process of its own."""
-    script = "import asyncio, os, sys\nfrom lift_sys.durability import *\n"
-    script += "from lift_sys.errors import *\nfrom durability.records import fact, run\n"
-    done = subprocess.run(
-        [sys.executable, "-c", script + textwrap.dedent(code), *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": str(TESTS)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        **options,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def write_sql(path, text):

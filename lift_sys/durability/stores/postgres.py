@@ -36,6 +36,7 @@ _SESSION: Final = (
 _REASONS: Final = {
     "28": "the server refuses this user or password ({error}). Look at the URL.",
     "3D": "there is no such database ({error}). Make it with `createdb`, or look at the URL.",
+    "3F": "the schema of its search_path is not there, or not for this user ({error}).",
     "42501": "this user may not do that ({error}). Grant the right to make and change tables.",
     "25006": "the database is read-only. Name the primary server, not a replica of it.",
     "53100": "the server's disk is full. What was committed before is safe, this was not kept. "
