@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from lift_sys import BaseNode, End, Fork, Graph, RunContext
 from lift_sys.determinism.exploration import Exploration, explore, shared
-from lift_sys.determinism.merge_proof import prove_merge
+from lift_sys.determinism.merging.proof import prove_merge
 from lift_sys.reducers import Append
 
 BUDGET, ROUNDS = 300, 3

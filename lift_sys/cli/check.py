@@ -24,7 +24,7 @@ from lift_sys.cli.check_running import no_answer_is_exit_2, run_interruptible
 from lift_sys.errors import UsageError
 
 if TYPE_CHECKING:
-    from lift_sys.determinism.report import DeterminismReport
+    from lift_sys.determinism.reporting.report import DeterminismReport
 
 
 @click.command()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lift_sys.determinism.report import DeterminismReport
+    from lift_sys.determinism.reporting.report import DeterminismReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Given:
 
 def command_of(report: DeterminismReport, given: Given) -> str:
     """The command: a schedule that makes a difference is replayed, other checks are made again."""
-    from lift_sys.determinism.reproduction import runs_needed
+    from lift_sys.determinism.reporting.reproduction import runs_needed
 
     words = ["lift", "check", given.target]
     words += _options("--state", [given.source])

@@ -59,7 +59,7 @@ class Replayed:
 
     def to_text(self, *, width: int) -> str:
         """For a terminal."""
-        from lift_sys.determinism.report_text import around_difference, columns
+        from lift_sys.determinism.reporting.text import around_difference, columns
 
         rows = [(self.verdict.upper(), f"{self.target} under {self.schedule}", 2)]
         texts = around_difference(str(self.plain), str(self.outcome), width=width)
@@ -79,8 +79,8 @@ def replay_one(subject: Subject, schedule: str, *, seed: int, cassette: str | No
     """
     from lift_sys.determinism.exploration import Recordings, explore, replay
     from lift_sys.determinism.exploration.schedule import Schedule
-    from lift_sys.determinism.replaying import answers_for
-    from lift_sys.determinism.targets import is_factory
+    from lift_sys.determinism.runs.replaying import answers_for
+    from lift_sys.determinism.runs.targets import is_factory
 
     space = Schedule.parse(schedule).space
     recordings = Recordings()  # a model is asked once for both

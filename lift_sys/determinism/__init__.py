@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from lift_sys.determinism.exploration.footprint import shared as shared
     from lift_sys.determinism.exploration.footprint import touch as touch
     from lift_sys.determinism.exploration.results import Exploration as Exploration
-    from lift_sys.determinism.merge_proof import MergeProof as MergeProof
-    from lift_sys.determinism.merge_proof import prove_merge as prove_merge
-    from lift_sys.determinism.report import DeterminismReport as DeterminismReport
+    from lift_sys.determinism.merging.proof import MergeProof as MergeProof
+    from lift_sys.determinism.merging.proof import prove_merge as prove_merge
+    from lift_sys.determinism.reporting.report import DeterminismReport as DeterminismReport
     from lift_sys.determinism.statistics import Sprt as Sprt
 
 __all__ = [
@@ -60,8 +60,8 @@ __getattr__, __dir__ = attach(
         "exploration.exploring": ["explore", "replay"],
         "exploration.footprint": ["shared", "touch"],
         "exploration.results": ["Exploration"],
-        "merge_proof": ["MergeProof", "prove_merge"],
-        "report": ["DeterminismReport"],
+        "merging.proof": ["MergeProof", "prove_merge"],
+        "reporting.report": ["DeterminismReport"],
         "statistics": ["Sprt"],
     },
 )

@@ -13,14 +13,19 @@ from typing import Any
 
 from lift_sys.core.ports import Clock
 from lift_sys.core.strategies import MergeStrategy, Strategy
-from lift_sys.determinism.assembly import assemble
-from lift_sys.determinism.causes import OnStage, check_options, with_attribution, with_exploration
-from lift_sys.determinism.repeat import OnRepeat, Plan, repeat
-from lift_sys.determinism.replaying import answers_for
-from lift_sys.determinism.report import DeterminismReport
-from lift_sys.determinism.reproduction import python_line
-from lift_sys.determinism.stopping import Stop, Stopping
-from lift_sys.determinism.targets import Setting, as_target, is_factory
+from lift_sys.determinism.reporting.assembly import assemble
+from lift_sys.determinism.reporting.causes import (
+    OnStage,
+    check_options,
+    with_attribution,
+    with_exploration,
+)
+from lift_sys.determinism.reporting.report import DeterminismReport
+from lift_sys.determinism.reporting.reproduction import python_line
+from lift_sys.determinism.runs.repeat import OnRepeat, Plan, repeat
+from lift_sys.determinism.runs.replaying import answers_for
+from lift_sys.determinism.runs.stopping import Stop, Stopping
+from lift_sys.determinism.runs.targets import Setting, as_target, is_factory
 from lift_sys.determinism.views import Tolerance, Views
 from lift_sys.errors import DivergenceError
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lift_sys.determinism.check import check_determinism
-from lift_sys.determinism.report import DeterminismReport
+from lift_sys.determinism.reporting.report import DeterminismReport
 from lift_sys.errors import UsageError
 
 

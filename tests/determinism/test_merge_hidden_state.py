@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from lift_sys import Majority, MergeStrategy
-from lift_sys.determinism.merge_proof import prove_merge
+from lift_sys.determinism.merging.proof import prove_merge
 
 logger = logging.getLogger(__name__)
 TOTALS: dict[int, int] = {}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from lift_sys import FirstSuccess, Majority, MergeStrategy
-from lift_sys.determinism.merge_proof import prove_merge
+from lift_sys.determinism.merging.proof import prove_merge
 from lift_sys.errors import UsageError
 from lift_sys.execution.deciders import MajorityDecider
 from lift_sys.reducers import Append, Last, Max, MergeDict, Min, Sum, Union, UnionBy

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from lift_sys import BaseNode, End, Fork, Graph, MergeStrategy, RunContext
 from lift_sys.determinism.check import assert_deterministic, check_determinism
-from lift_sys.determinism.report import DeterminismReport
+from lift_sys.determinism.reporting.report import DeterminismReport
 from lift_sys.errors import UsageError
 
 graph = Graph(Link(3, noisy=1))

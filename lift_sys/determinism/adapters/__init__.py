@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lift_sys.determinism.targets import Target
+    from lift_sys.determinism.runs.targets import Target
 
 # Module and class of what is known, and the module here whose `adapt` makes it a target. A module
 # that is not in `sys.modules` has no instances, so it is never imported to find out.

@@ -16,10 +16,10 @@ from typing import Any
 from lift_sys.core.address import inner_address, step_address
 from lift_sys.core.usage import Usage
 from lift_sys.determinism.adapters.foreign import ForeignTarget, Recorder, as_values
-from lift_sys.determinism.outcome import Ran
-from lift_sys.determinism.runtrace import StepTrace
-from lift_sys.determinism.targets import Setting
-from lift_sys.determinism.trace import Tracer
+from lift_sys.determinism.runs.outcome import Ran
+from lift_sys.determinism.runs.runtrace import StepTrace
+from lift_sys.determinism.runs.targets import Setting
+from lift_sys.determinism.runs.trace import Tracer
 from lift_sys.errors import UsageError
 
 

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lift_sys.core.successors import End, Fork
-from lift_sys.determinism.outcome import failure_of
-from lift_sys.determinism.report import Drawing
-from lift_sys.determinism.runtrace import StepTrace
-from lift_sys.determinism.trace import Tracer
+from lift_sys.determinism.reporting.report import Drawing
+from lift_sys.determinism.runs.outcome import failure_of
+from lift_sys.determinism.runs.runtrace import StepTrace
+from lift_sys.determinism.runs.trace import Tracer
 from lift_sys.errors import LiftError
 from lift_sys.graph.structure import Structure
 from lift_sys.state.snapshot import Snapshot

@@ -23,11 +23,11 @@ from lift_sys.determinism.adapters.foreign import (
     make_fork,
     picture,
 )
-from lift_sys.determinism.outcome import Ran
-from lift_sys.determinism.report import Drawing
-from lift_sys.determinism.runtrace import StepTrace
-from lift_sys.determinism.targets import Setting
-from lift_sys.determinism.trace import Tracer
+from lift_sys.determinism.reporting.report import Drawing
+from lift_sys.determinism.runs.outcome import Ran
+from lift_sys.determinism.runs.runtrace import StepTrace
+from lift_sys.determinism.runs.targets import Setting
+from lift_sys.determinism.runs.trace import Tracer
 from lift_sys.errors import UsageError
 from lift_sys.state.snapshot import Snapshot
 

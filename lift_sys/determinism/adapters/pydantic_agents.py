@@ -11,9 +11,9 @@ from typing import Any
 
 from lift_sys.core.usage import Usage
 from lift_sys.determinism.adapters.foreign import ForeignTarget, Recorder
-from lift_sys.determinism.outcome import Ran
-from lift_sys.determinism.targets import Setting
-from lift_sys.determinism.trace import Tracer
+from lift_sys.determinism.runs.outcome import Ran
+from lift_sys.determinism.runs.targets import Setting
+from lift_sys.determinism.runs.trace import Tracer
 from lift_sys.llm.cassette.current import Replays, cassette_in_use, counting_replays
 from lift_sys.llm.usage import read_run_usage
 

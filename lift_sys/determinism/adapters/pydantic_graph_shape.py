@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lift_sys.determinism.report import Drawing
+from lift_sys.determinism.reporting.report import Drawing
 
 _MARKERS = {"StartNode": ("start", "start"), "EndNode": ("finish", "end")}
 

@@ -22,11 +22,11 @@ from lift_sys.determinism.adapters.pydantic_graph_shape import (
     ends_by_source,
     joins_of,
 )
-from lift_sys.determinism.outcome import Ran
-from lift_sys.determinism.report import Drawing
-from lift_sys.determinism.runtrace import StepTrace
-from lift_sys.determinism.targets import Setting
-from lift_sys.determinism.trace import Tracer
+from lift_sys.determinism.reporting.report import Drawing
+from lift_sys.determinism.runs.outcome import Ran
+from lift_sys.determinism.runs.runtrace import StepTrace
+from lift_sys.determinism.runs.targets import Setting
+from lift_sys.determinism.runs.trace import Tracer
 from lift_sys.errors import UsageError
 
 

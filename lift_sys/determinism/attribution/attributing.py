@@ -30,8 +30,8 @@ from lift_sys.determinism.attribution.search import search
 from lift_sys.determinism.attribution.settings import SOURCES, Source
 from lift_sys.determinism.attribution.surroundings import Surroundings
 from lift_sys.determinism.attribution.task import Named, Task, Work
-from lift_sys.determinism.outcome import Outcome, in_the_callers_words
-from lift_sys.determinism.targets import as_target, is_factory
+from lift_sys.determinism.runs.outcome import Outcome, in_the_callers_words
+from lift_sys.determinism.runs.targets import as_target, is_factory
 from lift_sys.errors import AttributionError, CanonicalError, UncopyableStateError, UsageError
 from lift_sys.state.snapshot import Snapshot
 

@@ -15,7 +15,6 @@ from dataclasses import replace
 from types import FunctionType
 from typing import Any, TypeVar
 
-from lift_sys.determinism import targets
 from lift_sys.determinism.attribution.controls import Controls
 from lift_sys.determinism.attribution.frameworks import tap_frameworks, threads_on_loop
 from lift_sys.determinism.attribution.instrument import SetReadings
@@ -30,9 +29,10 @@ from lift_sys.determinism.attribution.schedule import ScheduledLoop
 from lift_sys.determinism.attribution.settings import Setting
 from lift_sys.determinism.attribution.surroundings import Moved
 from lift_sys.determinism.attribution.task import Named, Task, Work
-from lift_sys.determinism.outcome import Outcome, Ran, failure_of, in_the_callers_words
-from lift_sys.determinism.targets import Target
-from lift_sys.determinism.trace import Tracer
+from lift_sys.determinism.runs import targets
+from lift_sys.determinism.runs.outcome import Outcome, Ran, failure_of, in_the_callers_words
+from lift_sys.determinism.runs.targets import Target
+from lift_sys.determinism.runs.trace import Tracer
 from lift_sys.errors import AttributionError, CanonicalError, LiftError
 
 ResultT = TypeVar("ResultT")

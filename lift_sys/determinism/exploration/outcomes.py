@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lift_sys.determinism.outcome import Ran
+from lift_sys.determinism.runs.outcome import Ran
 from lift_sys.errors import LiftError
 from lift_sys.state.canonical import digest
 

@@ -19,8 +19,8 @@ from lift_sys.core.context import RunContext, RunScope
 from lift_sys.core.node import node_name
 from lift_sys.core.successors import End, Fork
 from lift_sys.determinism.exploration.drive import Program
-from lift_sys.determinism.outcome import Ran
-from lift_sys.determinism.targets import (
+from lift_sys.determinism.runs.outcome import Ran
+from lift_sys.determinism.runs.targets import (
     FunctionTarget,
     GraphTarget,
     NodesTarget,
@@ -28,7 +28,7 @@ from lift_sys.determinism.targets import (
     Target,
     as_target,
 )
-from lift_sys.determinism.trace import Tracer
+from lift_sys.determinism.runs.trace import Tracer
 from lift_sys.execution.executor import ParallelExecutor
 from lift_sys.graph.launch import launch
 

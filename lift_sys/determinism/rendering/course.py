@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from lift_sys.core.address import declared_order
-from lift_sys.determinism.report import DeterminismReport, Drawing
+from lift_sys.determinism.reporting.report import DeterminismReport, Drawing
 
 _LAST = re.compile(r"(.*?)([./>~]?)(\d+)")
 

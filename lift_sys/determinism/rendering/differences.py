@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from lift_sys.determinism.pairs import Difference
+from lift_sys.determinism.comparison.pairs import Difference
 from lift_sys.determinism.rendering.markup import Markup, joined, tag
-from lift_sys.determinism.report_text import around_difference
+from lift_sys.determinism.reporting.text import around_difference
 
 _SHOWN = 400  # letters of a value around the place where it begins to differ
 _PIECE = re.compile(r"\w+|\s+|.", re.DOTALL)

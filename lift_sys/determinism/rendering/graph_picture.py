@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from lift_sys.core.address import located
+from lift_sys.determinism.comparison.steps import StepAgreement
 from lift_sys.determinism.rendering.course import drawing_for
 from lift_sys.determinism.rendering.layers import Placed, place
 from lift_sys.determinism.rendering.markup import Markup, shortened, tag
-from lift_sys.determinism.report import DeterminismReport
-from lift_sys.determinism.steps import StepAgreement
+from lift_sys.determinism.reporting.report import DeterminismReport
 
 _MARKERS = frozenset({"start", "finish", "halt", "dynamic"})
 _MOST_NODES = 120

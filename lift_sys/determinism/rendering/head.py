@@ -6,8 +6,8 @@ from typing import Any
 
 from lift_sys.determinism.rendering.differences import difference_block, difference_blocks
 from lift_sys.determinism.rendering.markup import Markup, tag
-from lift_sys.determinism.report import DeterminismReport
-from lift_sys.determinism.report_text import around_difference
+from lift_sys.determinism.reporting.report import DeterminismReport
+from lift_sys.determinism.reporting.text import around_difference
 from lift_sys.execution.log import counted
 
 _MOST_FAILURES = 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lift_sys.determinism.rendering.markup import Markup, depth_of, shortened, tag
-from lift_sys.determinism.report import DeterminismReport
+from lift_sys.determinism.reporting.report import DeterminismReport
 
 _MOST_STEPS = 200
 _MOST_FIELDS = 30

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
-from lift_sys.determinism.divergence import Divergence
-from lift_sys.determinism.report import DeterminismReport
+from lift_sys.determinism.comparison.divergence import Divergence
+from lift_sys.determinism.reporting.report import DeterminismReport
 from lift_sys.observe.events_json import without_secrets
 
 # What XML 1.0 has no form for; https://www.w3.org/TR/xml/#charsets.

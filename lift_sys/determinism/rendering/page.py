@@ -9,7 +9,7 @@ from lift_sys.determinism.rendering.heat_map import heat_map
 from lift_sys.determinism.rendering.markup import Child, Markup, tag
 from lift_sys.determinism.rendering.style import STYLE
 from lift_sys.determinism.rendering.two_runs import two_runs
-from lift_sys.determinism.report import DeterminismReport
+from lift_sys.determinism.reporting.report import DeterminismReport
 
 # What a browser may do with the page, whatever a value in it should turn out to be.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

@@ -15,8 +15,8 @@ from lift_sys.determinism.rendering.tables import (
     seconds_text,
     share_bar,
 )
-from lift_sys.determinism.report import DeterminismReport
-from lift_sys.determinism.report_text import around_difference
+from lift_sys.determinism.reporting.report import DeterminismReport
+from lift_sys.determinism.reporting.text import around_difference
 from lift_sys.execution.log import counted
 
 _MOST_RUNS = 400

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lift_sys.core.address import declared_order, located
 from lift_sys.determinism.rendering.markup import Markup, depth_of, shortened, tag
 from lift_sys.determinism.rendering.tables import seconds_text
-from lift_sys.determinism.report import DeterminismReport, Timeline, TimelineRow
+from lift_sys.determinism.reporting.report import DeterminismReport, Timeline, TimelineRow
 
 
 def two_runs(report: DeterminismReport) -> Markup | None:

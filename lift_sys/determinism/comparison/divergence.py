@@ -14,8 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lift_sys.core.address import declared_order, located
-from lift_sys.determinism.outcome import Failure
-from lift_sys.determinism.pairs import (
+from lift_sys.determinism.comparison.pairs import (
     Difference,
     end_differences,
     join_differences,
@@ -23,8 +22,9 @@ from lift_sys.determinism.pairs import (
     state_differences,
     step_differences,
 )
-from lift_sys.determinism.runtrace import RunTrace
-from lift_sys.determinism.sample import Sample
+from lift_sys.determinism.runs.outcome import Failure
+from lift_sys.determinism.runs.runtrace import RunTrace
+from lift_sys.determinism.runs.sample import Sample
 from lift_sys.determinism.views import Views
 
 

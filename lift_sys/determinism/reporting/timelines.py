@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lift_sys.determinism.divergence import Divergences
-from lift_sys.determinism.pairs import same_inputs
-from lift_sys.determinism.report import Drawing, Timeline, TimelineRow
-from lift_sys.determinism.runtrace import RunTrace, StepTrace
-from lift_sys.determinism.sample import Sample
-from lift_sys.determinism.steps import same_effect
+from lift_sys.determinism.comparison.divergence import Divergences
+from lift_sys.determinism.comparison.pairs import same_inputs
+from lift_sys.determinism.comparison.steps import same_effect
+from lift_sys.determinism.reporting.report import Drawing, Timeline, TimelineRow
+from lift_sys.determinism.runs.runtrace import RunTrace, StepTrace
+from lift_sys.determinism.runs.sample import Sample
 from lift_sys.determinism.views import Views
 from lift_sys.graph import drawing as graph_drawing
 from lift_sys.graph.structure import Structure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lift_sys.determinism.outcome import Outcome
+from lift_sys.determinism.runs.outcome import Outcome
 from lift_sys.determinism.views import Views
 from lift_sys.state.snapshot import Snapshot
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from lift_sys.core.usage import Usage
-from lift_sys.determinism.divergence import Divergences, find_divergences
+from lift_sys.determinism.comparison.divergence import Divergences, find_divergences
+from lift_sys.determinism.comparison.fields import FieldAgreement, field_agreements
+from lift_sys.determinism.comparison.steps import StepAgreement, step_agreements
+from lift_sys.determinism.comparison.unmatched import unmatched_notes
+from lift_sys.determinism.comparison.verdicts import ModelVerdict, judge_framework, judge_model
 from lift_sys.determinism.evidence import repeated
-from lift_sys.determinism.fields import FieldAgreement, field_agreements
-from lift_sys.determinism.playback import play_back
-from lift_sys.determinism.replaying import Answers
-from lift_sys.determinism.report import DeterminismReport, OutcomeShare
-from lift_sys.determinism.sample import Sample
-from lift_sys.determinism.steps import StepAgreement, step_agreements
-from lift_sys.determinism.stopping import Stopping
-from lift_sys.determinism.targets import Setting, Target
-from lift_sys.determinism.timelines import drawing_of, timelines
-from lift_sys.determinism.unmatched import unmatched_notes
-from lift_sys.determinism.verdicts import ModelVerdict, judge_framework, judge_model
+from lift_sys.determinism.reporting.report import DeterminismReport, OutcomeShare
+from lift_sys.determinism.reporting.timelines import drawing_of, timelines
+from lift_sys.determinism.runs.playback import play_back
+from lift_sys.determinism.runs.replaying import Answers
+from lift_sys.determinism.runs.sample import Sample
+from lift_sys.determinism.runs.stopping import Stopping
+from lift_sys.determinism.runs.targets import Setting, Target
 from lift_sys.determinism.views import Views
 from lift_sys.execution.log import counted
 

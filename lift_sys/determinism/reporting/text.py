@@ -9,8 +9,8 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from lift_sys.determinism.divergence import Divergence
-from lift_sys.determinism.report import DeterminismReport
+from lift_sys.determinism.comparison.divergence import Divergence
+from lift_sys.determinism.reporting.report import DeterminismReport
 from lift_sys.execution.log import counted
 
 _MOST_DIFFERENCES = 3

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from lift_sys.core.address import declared_order, located
 from lift_sys.core.strategies import Race
 from lift_sys.core.successors import Fork
-from lift_sys.determinism.divergence import Divergences
-from lift_sys.determinism.playback import Playback
-from lift_sys.determinism.replaying import Answers
-from lift_sys.determinism.runtrace import StepTrace
-from lift_sys.determinism.sample import Sample
+from lift_sys.determinism.comparison.divergence import Divergences
+from lift_sys.determinism.comparison.steps import compare_effects
+from lift_sys.determinism.runs.playback import Playback
+from lift_sys.determinism.runs.replaying import Answers
+from lift_sys.determinism.runs.runtrace import StepTrace
+from lift_sys.determinism.runs.sample import Sample
 from lift_sys.determinism.statistics import clopper_pearson
-from lift_sys.determinism.steps import compare_effects
 from lift_sys.determinism.views import Views
 from lift_sys.execution.log import counted
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from lift_sys.determinism.merge_ways import Folds, Joins, Merged, Reductions
+from lift_sys.determinism.merging.ways import Folds, Joins, Merged, Reductions
 
 Merge: TypeAlias = Joins | Reductions | Folds
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lift_sys.determinism.fields import value_text
-from lift_sys.determinism.outcome import Failure
-from lift_sys.determinism.runtrace import RunTrace, StepTrace
+from lift_sys.determinism.comparison.fields import value_text
+from lift_sys.determinism.runs.outcome import Failure
+from lift_sys.determinism.runs.runtrace import RunTrace, StepTrace
 from lift_sys.determinism.views import MOST_PATHS, Views, json_path
 from lift_sys.state.parts import MISSING
 from lift_sys.state.paths import Path

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from lift_sys.core.address import declared_order, located
 from lift_sys.core.usage import Usage
-from lift_sys.determinism.divergence import Divergences
-from lift_sys.determinism.pairs import same_inputs, step_differences
-from lift_sys.determinism.runtrace import StepTrace
-from lift_sys.determinism.sample import Sample
+from lift_sys.determinism.comparison.divergence import Divergences
+from lift_sys.determinism.comparison.pairs import same_inputs, step_differences
+from lift_sys.determinism.runs.runtrace import StepTrace
+from lift_sys.determinism.runs.sample import Sample
 from lift_sys.determinism.statistics import clopper_pearson
 from lift_sys.determinism.views import Views
 from lift_sys.state.equality import equal

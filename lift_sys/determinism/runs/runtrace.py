@@ -11,7 +11,7 @@ from lift_sys.core.address import declared_order
 from lift_sys.core.node import node_name
 from lift_sys.core.successors import End, Fork
 from lift_sys.core.usage import Usage
-from lift_sys.determinism.outcome import Failure
+from lift_sys.determinism.runs.outcome import Failure
 from lift_sys.graph.walk import Step
 from lift_sys.state import canonical
 from lift_sys.state.parts import Node, Part

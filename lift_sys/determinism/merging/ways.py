@@ -1,4 +1,4 @@
-"""How branches are merged, as functions of the order in which they arrive (for `merge_proof.py`)."""
+"""How branches are merged, as functions of the order in which they arrive (for `proof.py`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from lift_sys.core.context import RunContext, RunScope
 from lift_sys.core.strategies import Strategy
-from lift_sys.determinism.outcome import failure_of
+from lift_sys.determinism.runs.outcome import failure_of
 from lift_sys.errors import UsageError
 from lift_sys.execution.deciders import decider_for
 from lift_sys.execution.executor import ParallelExecutor

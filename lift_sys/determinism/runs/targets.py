@@ -19,8 +19,8 @@ from lift_sys.core.context import RunContext, RunScope
 from lift_sys.core.node import is_node, node_name
 from lift_sys.core.ports import Clock
 from lift_sys.core.strategies import MergeStrategy, Strategy, as_strategy
-from lift_sys.determinism.outcome import Ran
-from lift_sys.determinism.trace import TracedEngine, Tracer
+from lift_sys.determinism.runs.outcome import Ran
+from lift_sys.determinism.runs.trace import TracedEngine, Tracer
 from lift_sys.errors import NotAModelError, UsageError
 from lift_sys.execution.executor import ParallelExecutor
 from lift_sys.graph.graph import Graph

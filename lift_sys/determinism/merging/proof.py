@@ -16,10 +16,10 @@ from typing import Any, Literal, TypeAlias
 
 from lift_sys.core.strategies import MergeStrategy, Race, Strategy, as_strategy
 from lift_sys.determinism.evidence import Grade
-from lift_sys.determinism.merge_lattice import Climb, Merge, Refutation, climbed, first_difference
-from lift_sys.determinism.merge_samples import sample_branches, sample_values
-from lift_sys.determinism.merge_trials import is_ours, is_watchable_here, tried
-from lift_sys.determinism.merge_ways import Folds, Joins, Reductions
+from lift_sys.determinism.merging.lattice import Climb, Merge, Refutation, climbed, first_difference
+from lift_sys.determinism.merging.samples import sample_branches, sample_values
+from lift_sys.determinism.merging.trials import is_ours, is_watchable_here, tried
+from lift_sys.determinism.merging.ways import Folds, Joins, Reductions
 from lift_sys.errors import UsageError
 from lift_sys.state.reducers import Reducer
 

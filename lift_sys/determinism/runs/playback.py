@@ -15,8 +15,8 @@ from typing import Any
 
 from lift_sys.core.context import RunContext, RunScope
 from lift_sys.core.successors import End, Fork, NextNode
-from lift_sys.determinism.runtrace import RunTrace, StepTrace
-from lift_sys.determinism.targets import GraphTarget, NodesTarget, Target
+from lift_sys.determinism.runs.runtrace import RunTrace, StepTrace
+from lift_sys.determinism.runs.targets import GraphTarget, NodesTarget, Target
 from lift_sys.errors import LiftError
 from lift_sys.execution.executor import ParallelExecutor
 from lift_sys.graph.graph import Graph

@@ -12,10 +12,10 @@ from typing import Any
 
 from lift_sys.core.context import RunContext, RunScope
 from lift_sys.core.events import Event, NodeFailed, NodeFinished, NodeStarted, UsageReported
-from lift_sys.determinism.outcome import failure_of
-from lift_sys.determinism.runtrace import RunTrace as RunTrace
-from lift_sys.determinism.runtrace import StepTrace as StepTrace
-from lift_sys.determinism.runtrace import comparable, lend_encodings
+from lift_sys.determinism.runs.outcome import failure_of
+from lift_sys.determinism.runs.runtrace import RunTrace as RunTrace
+from lift_sys.determinism.runs.runtrace import StepTrace as StepTrace
+from lift_sys.determinism.runs.runtrace import comparable, lend_encodings
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.executor import ParallelExecutor
 from lift_sys.execution.slots import current_holder

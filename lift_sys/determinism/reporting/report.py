@@ -1,7 +1,7 @@
 """The report of a check: data only, so that it can be pickled, compared and rendered anywhere.
 
-Before editing: what it says is decided by the modules that it is built from; `report_text`,
-`report_data` and `rendering/` show it, and nothing there computes a verdict.
+Before editing: what it says is decided by the modules that it is built from; `text`,
+`data` and `rendering/` show it, and nothing there computes a verdict.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 from lift_sys.core.address import located
 from lift_sys.core.usage import Usage
-from lift_sys.determinism.divergence import Divergence, Divergences
+from lift_sys.determinism.comparison.divergence import Divergence, Divergences
+from lift_sys.determinism.comparison.fields import FieldAgreement
+from lift_sys.determinism.comparison.steps import StepAgreement
+from lift_sys.determinism.comparison.verdicts import FrameworkVerdict, ModelVerdict
 from lift_sys.determinism.evidence import Evidence
-from lift_sys.determinism.fields import FieldAgreement
-from lift_sys.determinism.outcome import Failure
-from lift_sys.determinism.sample import RunRecord
-from lift_sys.determinism.steps import StepAgreement
-from lift_sys.determinism.verdicts import FrameworkVerdict, ModelVerdict
+from lift_sys.determinism.runs.outcome import Failure
+from lift_sys.determinism.runs.sample import RunRecord
 from lift_sys.determinism.views import Views
 
 
@@ -252,13 +252,13 @@ class DeterminismReport:
 
     def to_text(self, *, width: int = 100) -> str:
         """The report for a terminal: it fits a screen of 24 lines or a little more."""
-        from lift_sys.determinism.report_text import report_text
+        from lift_sys.determinism.reporting.text import report_text
 
         return report_text(self, width=width)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-like data; its keys are a promise."""
-        from lift_sys.determinism.report_data import report_data
+        from lift_sys.determinism.reporting.data import report_data
 
         return report_data(self)
 

@@ -9,7 +9,7 @@ from os import PathLike
 from typing import Any
 
 from lift_sys.core.strategies import MergeStrategy
-from lift_sys.determinism.report import DeterminismReport
+from lift_sys.determinism.reporting.report import DeterminismReport
 
 # A longer state is left out of the line; who has the line has the state.
 _LONGEST_STATE = 120

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
-from lift_sys.determinism.report import DeterminismReport
+from lift_sys.determinism.reporting.report import DeterminismReport
 from lift_sys.errors import UsageError
 
 #: Told what is run ("schedules", "runs for causes"), how many are done, how many there may be.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lift_sys.determinism.divergence import Divergence
-from lift_sys.determinism.fields import FieldAgreement
-from lift_sys.determinism.report import DeterminismReport
+from lift_sys.determinism.comparison.divergence import Divergence
+from lift_sys.determinism.comparison.fields import FieldAgreement
+from lift_sys.determinism.reporting.report import DeterminismReport
 from lift_sys.observe.events_json import plain
 
 

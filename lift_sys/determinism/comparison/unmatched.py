@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from itertools import islice
 
-from lift_sys.determinism.sample import Sample
+from lift_sys.determinism.runs.sample import Sample
 from lift_sys.determinism.views import Views, items_of, json_path
 from lift_sys.state.parts import Node, Part
 from lift_sys.state.paths import Key, Path

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lift_sys.core.usage import Usage, UsageLedger
-from lift_sys.determinism.classes import OutcomeClasses
-from lift_sys.determinism.outcome import Failure, Outcome
-from lift_sys.determinism.runtrace import RunTrace
+from lift_sys.determinism.runs.classes import OutcomeClasses
+from lift_sys.determinism.runs.outcome import Failure, Outcome
+from lift_sys.determinism.runs.runtrace import RunTrace
 from lift_sys.determinism.views import Views
 from lift_sys.state.snapshot import Snapshot
 

@@ -21,17 +21,17 @@ from lift_sys.core.context import RunContext
 from lift_sys.core.node import BaseNode
 from lift_sys.core.strategies import Majority
 from lift_sys.core.successors import End
-from lift_sys.determinism.outcome import (
+from lift_sys.determinism.runs.outcome import (
     Failure,
     Outcome,
     Ran,
     failure_of,
     in_the_callers_words,
 )
-from lift_sys.determinism.runtrace import RunTrace
-from lift_sys.determinism.sample import Gathering, Sample
-from lift_sys.determinism.targets import Setting, Target
-from lift_sys.determinism.trace import Tracer
+from lift_sys.determinism.runs.runtrace import RunTrace
+from lift_sys.determinism.runs.sample import Gathering, Sample
+from lift_sys.determinism.runs.targets import Setting, Target
+from lift_sys.determinism.runs.trace import Tracer
 from lift_sys.determinism.views import Views
 from lift_sys.errors import CanonicalError, UncopyableStateError
 from lift_sys.execution.executor import ParallelExecutor

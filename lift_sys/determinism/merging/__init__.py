@@ -1,0 +1,1 @@
+"""Merges proved on the merge itself, over the lattice of branches and their orders of arrival."""
