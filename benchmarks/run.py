@@ -36,8 +36,11 @@ SUBJECTS = (
     "criteria",
     "determinism",
     "explore",
+    "stores",
     "peer_langgraph",
     "peer_pydantic_graph",
+    "peer_langgraph_sqlite",
+    "peer_dbos",
 )
 
 
@@ -47,7 +50,7 @@ def run_subject(name: str) -> list[Figure]:
         found = importlib.import_module(name).measure()
     except ModuleNotFoundError as error:
         # Anything else that is missing is a broken script of ours, not a peer.
-        if (error.name or "").partition(".")[0] not in {"langgraph", "pydantic_graph"}:
+        if (error.name or "").partition(".")[0] not in {"langgraph", "pydantic_graph", "dbos"}:
             raise
         print(f"{name}: skipped, {error.name} is not installed")
         return []
@@ -90,7 +93,13 @@ def run_alone(name: str) -> list[Figure]:
 def versions() -> str:
     """What is compared, by version."""
     parts = [f"Python {platform.python_version()}", platform.machine()]
-    for package in ("pydantic", "langgraph", "pydantic-graph"):
+    for package in (
+        "pydantic",
+        "langgraph",
+        "pydantic-graph",
+        "langgraph-checkpoint-sqlite",
+        "dbos",
+    ):
         try:
             parts.append(f"{package} {version(package)}")
         except PackageNotFoundError:

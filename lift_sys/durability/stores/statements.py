@@ -33,6 +33,10 @@ _CLAIM: Final = (
 _REPLACE: Final = (
     "DELETE FROM lift_facts WHERE run = ? AND address = ? AND kind IN (?, ?) RETURNING kind"
 )
+_FEW, _MANY = 4, 100
+_PRESENT: Final = (
+    f"SELECT address FROM lift_facts WHERE run = ? AND address IN (?{', ?' * (_MANY - 1)})"
+)
 _SUM: Final = (
     "UPDATE lift_runs SET "
     "steps = (SELECT count(*) FROM lift_facts WHERE run = lift_runs.id AND kind = 'step'), "
@@ -209,13 +213,28 @@ def _that_stay(given: Sequence[Row]) -> list[Row]:
 def _add(db: Connection, key: int, last: int, given: Sequence[Row]) -> bool:
     """Write facts with the numbers up to `last`; return whether others were replaced."""
     replaced = False
+    present = _present(db, key, [row[1] for row in given])
     for row in given:
+        if row[1] not in present:
+            continue
         also = "started" if row[0] == "step" else row[0]
         gone = db.execute(_REPLACE, (key, row[1], row[0], also))
         replaced |= any(kind != "started" for (kind,) in gone)
     first = last - len(given) + 1
     db.execute_many(_ADD_FACT, [(key, first + index, *row) for index, row in enumerate(given)])
     return replaced
+
+
+def _present(db: Connection, key: int, addresses: Sequence[str]) -> set[str]:
+    """Addresses of which there may be facts: asked for many at once, not for each of a few."""
+    if len(addresses) <= _FEW:
+        return set(addresses)
+    found: set[str] = set()
+    for start in range(0, len(addresses), _MANY):
+        some = addresses[start : start + _MANY]
+        filled = [*some, *[some[0]] * (_MANY - len(some))]  # one text is prepared once
+        found.update(address for (address,) in db.execute(_PRESENT, (key, *filled)))
+    return found
 
 
 def _refused(db: Connection, execution_id: str) -> FencedError | UnknownRunError:
