@@ -1,6 +1,6 @@
 """Packages that only some users install: imported where they are used, missed by name.
 
-`lift_sys` has extras (`dspy`, `ai`, `local`, `all`); a function that needs one calls `require` in
+`lift_sys` has extras (`dspy`, `ai`, `local`, `postgres`, `all`); a function that needs one calls `require` in
 its body. Before editing: nothing here may import a third-party package by itself.
 """
 
