@@ -15,6 +15,8 @@ from hypothesis.stateful import run_state_machine_as_test as explore
 from lift_sys.durability import MemoryStore, PostgresStore, RunQuery, SqliteStore
 from lift_sys.errors import FencedError, UnknownRunError
 
+pytestmark = pytest.mark.timeout(120)  # thousands of commits, on a disk that may be busy
+
 RUNS = st.sampled_from(["a", "b", "c"])
 FACTS = st.lists(
     st.builds(
@@ -201,7 +203,8 @@ class Runs(RuleBasedStateMachine):
         assert found == expected[:limit]
 
 
-FEWER = settings(max_examples=25, stateful_step_count=25)
+# Each example has a place of its own to make, and each call is a write to the disk.
+FEWER = settings(max_examples=15, stateful_step_count=25)
 
 
 def test_memory_is_like_the_model():

@@ -10,6 +10,8 @@ from durability.records import run
 
 from lift_sys.durability import PostgresStore, SqliteStore
 
+pytestmark = pytest.mark.timeout(120)  # each program is an interpreter that has to start
+
 COMMITS = """
 async def main(place, name):
     store = open_store(place)
@@ -141,6 +143,7 @@ async def test_what_was_announced_survives_a_kill(place):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_what_was_announced_survives_a_kill_at_many_instants(place):
     """As above, at twenty random instants."""
     chance = random.Random(4)
