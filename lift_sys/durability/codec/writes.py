@@ -16,6 +16,8 @@ from lift_sys.durability.codec.hints import is_union, stripped
 from lift_sys.durability.codec.plan import Plan
 from lift_sys.durability.codec.walk import Decoding, Encoding, read, written
 from lift_sys.durability.facts import Json
+from lift_sys.state.atomic import ListPart
+from lift_sys.state.dicts import DictPart
 from lift_sys.state.keyed import ModelPart
 from lift_sys.state.parts import Part
 from lift_sys.state.paths import Key, Path
@@ -70,7 +72,7 @@ def encode_writes(
         return out
 
     forms: Any = written(encode, writes.operations, path, Encoding())
-    if before is not None and after is not None:
+    if before is not None and after is not None and before.root is not after.root:
         forms += _fields_set(codec, writes, before, after)
     return forms  # type: ignore[no-any-return]
 
@@ -224,28 +226,26 @@ def _fields_set(
     codec: Codec, writes: WriteSet, before: Snapshot[Any], after: Snapshot[Any]
 ) -> list[Json]:
     """Operations for the models whose set fields are others than the writes alone would leave."""
-    expected: dict[Path, set[str]] = {}
-    for operation in writes.operations:
-        for length in range(len(operation.path)):
-            way = operation.path[:length]
-            old = _part_at(before.root, way)
-            if isinstance(old, ModelPart):
-                names = expected.setdefault(way, {*old.fields_set})
-                last = operation.path[-1]
-                is_last = length == len(operation.path) - 1
-                if is_last and isinstance(operation, Set) and last not in old.shape.private:
-                    names.add(str(last))
+    replaced = {each.path for each in writes.operations if isinstance(each, Set)}
     found: list[Json] = []
-    for way, names in expected.items():
-        new = _part_at(after.root, way)
-        if isinstance(new, ModelPart) and new.fields_set != names:
-            found.append(["fields", _path_json(codec, way), sorted(new.fields_set)])  # type: ignore[list-item]
+
+    def compare(old: Any, new: Any, way: Path) -> None:
+        # What did not change is one object in both snapshots.
+        if old is new or type(old) is not type(new) or way in replaced:
+            return
+        if isinstance(old, ModelPart):
+            private = old.shape.private
+            set_here = {name for name in new.values if (*way, name) in replaced}
+            if new.fields_set != old.fields_set | (set_here - private):
+                found.append(["fields", _path_json(codec, way), [*sorted(new.fields_set)]])
+        if isinstance(old, (ModelPart, DictPart)):
+            for key in new.children:
+                if key in old.values:
+                    compare(old.values[key], new.values[key], (*way, old.step(key)))
+        elif isinstance(old, ListPart):
+            for index in new.children:
+                if index < len(old.values):
+                    compare(old.values[index], new.values[index], (*way, Key(index)))
+
+    compare(before.root, after.root, ())
     return found
-
-
-def _part_at(node: Any, path: Path) -> Any:
-    for step in path:
-        if not isinstance(node, Part) or not isinstance(node.values, dict):
-            return None
-        node = node.values.get(step.key if isinstance(step, Key) else step)
-    return node
