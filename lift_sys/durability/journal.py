@@ -22,7 +22,7 @@ from lift_sys.durability.codec import Codec, Names
 from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, Status, chain
 from lift_sys.durability.page import Page
 from lift_sys.durability.store import Store
-from lift_sys.errors import DurabilityError, JournalError
+from lift_sys.errors import DurabilityError, JournalError, UnknownRunError
 from lift_sys.execution.isolation import Base
 from lift_sys.graph.graph import Graph
 
@@ -136,7 +136,10 @@ class RunJournal:
             tokens=0 if usage is None else usage.tokens,
             cost=None if usage is None else usage.cost,
         )
-        await self.store.commit(self.execution_id, self.epoch, [fact])
+        try:
+            await self.store.commit(self.execution_id, self.epoch, [fact])
+        except UnknownRunError:
+            self.refuse("", "somebody has removed it while it ran")
         return fact.digest
 
     async def close(
@@ -157,5 +160,5 @@ class RunJournal:
         if error is None:
             await finish
         else:  # why it ended matters more than that this could not be said
-            with suppress(DurabilityError):
+            with suppress(DurabilityError, UnknownRunError):
                 await finish

@@ -19,7 +19,13 @@ from lift_sys import (
     Subgraph,
 )
 from lift_sys.durability import MemoryStore
-from lift_sys.errors import LiftError, OtherInputError, UnkeptValueError, UnknownRunError
+from lift_sys.errors import (
+    JournalError,
+    LiftError,
+    OtherInputError,
+    UnkeptValueError,
+    UnknownRunError,
+)
 from lift_sys.reducers import Append
 
 
@@ -292,3 +298,16 @@ async def test_majority_is_kept_with_its_votes():
 
     assert result.votes == plain.votes
     assert result.state == plain.state
+
+
+class Removing(BaseNode[Work]):
+    async def run(self, ctx: RunContext[Work]) -> End:
+        await ctx.deps.delete(ctx.execution_id)
+        return End()
+
+
+async def test_a_run_that_is_removed_meanwhile_ends():
+    store = MemoryStore()
+
+    with pytest.raises(JournalError, match="removed it while it ran"):
+        await Graph(Removing).run(state=Work(), store=store, deps=store)
