@@ -230,22 +230,21 @@ def _fields_set(
     found: list[Json] = []
 
     def compare(old: Any, new: Any, way: Path) -> None:
-        # What did not change is one object in both snapshots.
-        if old is new or type(old) is not type(new) or way in replaced:
+        if type(old) is not type(new) or way in replaced:
             return
         if isinstance(old, ModelPart):
             private = old.shape.private
             set_here = {name for name in new.values if (*way, name) in replaced}
             if new.fields_set != old.fields_set | (set_here - private):
                 found.append(["fields", _path_json(codec, way), [*sorted(new.fields_set)]])
-        if isinstance(old, (ModelPart, DictPart)):
-            for key in new.children:
-                if key in old.values:
-                    compare(old.values[key], new.values[key], (*way, old.step(key)))
-        elif isinstance(old, ListPart):
-            for index in new.children:
-                if index < len(old.values):
-                    compare(old.values[index], new.values[index], (*way, Key(index)))
+        if not isinstance(old, (ModelPart, DictPart, ListPart)):
+            return
+        values, known = new.values, old.values
+        pairs = dict(enumerate(known)) if isinstance(old, ListPart) else known
+        for key in new.children:
+            # What did not change is one object in both snapshots.
+            if key in pairs and pairs[key] is not values[key]:
+                compare(pairs[key], values[key], (*way, new.step(key)))
 
     compare(before.root, after.root, ())
     return found
