@@ -5,13 +5,17 @@ reference to the snapshot's root. Reading a field, or assigning one, fills in ju
 look at `__dict__` itself (`model_dump`, `==`, `repr`, pickling, pydantic-core) fills in all of
 them, because the subclass answers that attribute with a property. Since the snapshot can't be
 changed by anybody, what is copied late is what would have been copied early.
+
+A lazy state can have *hidden* fields, which nobody may look at before they were assigned: that is
+how a cached node is held to what it declares to read.
 """
 
 from __future__ import annotations
 
 import copy
 from abc import ABCMeta
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +30,7 @@ raw_dict = BaseModel.__dict__["__dict__"].__get__
 _set_raw_dict = BaseModel.__dict__["__dict__"].__set__
 # Pydantic's own `__setattr__` looks into `__dict__`; a plain field needs none of what it does.
 _PLAIN_SETATTR = BaseModel.__setattr__
+_OWN_SLOTS = ("__lift_part__", "__lift_deleted__", "__lift_hidden__", "__lift_refuse__")
 _SLOTS = ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 
 
@@ -39,8 +44,23 @@ def can_be_lazy(origin: type[BaseModel]) -> bool:
     )
 
 
-def lazy_copy(part: ModelPart) -> Any:
-    """A lazy state that shows `part`; extras and private attributes are copied at once."""
+def _refuse_nothing(name: str) -> None:
+    """Nothing is hidden."""
+
+
+def lazy_copy(
+    part: ModelPart,
+    *,
+    hidden: frozenset[str] = frozenset(),
+    refuse: Callable[[str], None] = _refuse_nothing,
+) -> Any:
+    """A lazy state that shows `part`; extras and private attributes are copied at once.
+
+    Args:
+        part: What to show.
+        hidden: Fields, among `hideable(part)`, of which none may be looked at.
+        refuse: Called with the name of one that is; it raises.
+    """
     state = _new(_lazy_class(part.cls))
     lazy_names = _lazy_names(part.cls)
     values = {
@@ -51,7 +71,21 @@ def lazy_copy(part: ModelPart) -> Any:
     part.equip(state, values)
     object.__setattr__(state, "__lift_part__", part)
     object.__setattr__(state, "__lift_deleted__", frozenset())
+    object.__setattr__(state, "__lift_hidden__", hidden)
+    object.__setattr__(state, "__lift_refuse__", refuse)
     return state
+
+
+def hideable(part: ModelPart) -> frozenset[str]:
+    """The attributes of `part` that a lazy state can hide."""
+    return frozenset(name for name in _lazy_names(part.cls) if name in part.values)
+
+
+def unhide(state: Any) -> tuple[str, ...]:
+    """Hide nothing any more; return the hidden fields that were assigned."""
+    hidden: frozenset[str] = state.__lift_hidden__
+    object.__setattr__(state, "__lift_hidden__", frozenset())
+    return tuple(sorted(hidden & raw_dict(state).keys()))
 
 
 def plain_state(state: Any) -> Any:
@@ -64,6 +98,8 @@ def plain_state(state: Any) -> Any:
 
 
 def _fill(state: Any, name: str) -> Any:
+    if name in state.__lift_hidden__:
+        state.__lift_refuse__(name)
     value = state.__lift_part__.values[name]
     if isinstance(value, Part):
         value = value.copy()
@@ -88,6 +124,22 @@ def _fill_all(state: Any) -> dict[str, Any]:
         present.clear()
         present.update(ordered)
     return present
+
+
+@contextmanager
+def _all_shown(state: Any, hidden: frozenset[str]) -> Iterator[None]:
+    """Fill in all fields, for pydantic's own checks; those of `hidden` are hidden again after."""
+    still = state.__lift_hidden__
+    object.__setattr__(state, "__lift_hidden__", frozenset())
+    shown = {name: value for name, value in _fill_all(state).items() if name in hidden}
+    try:
+        yield
+    finally:
+        object.__setattr__(state, "__lift_hidden__", still)
+        present = raw_dict(state)
+        for name, value in shown.items():
+            if present.get(name, state) is value:
+                del present[name]
 
 
 @per_key
@@ -128,10 +180,13 @@ def _lazy_class(origin: type[BaseModel]) -> type[BaseModel]:
             raw_dict(self)[name] = value
             self.__pydantic_fields_set__.add(name)
         else:
-            _fill_all(self)
-            origin.__setattr__(self, name, value)
+            hidden = self.__lift_hidden__ - raw_dict(self).keys()
+            with _all_shown(self, hidden - {name}):
+                origin.__setattr__(self, name, value)
 
     def __delattr__(self: Any, name: str) -> None:
+        if name in self.__lift_hidden__ - raw_dict(self).keys():
+            self.__lift_refuse__(name)
         _fill_all(self)
         origin.__delattr__(self, name)
         if name in fields:
@@ -147,7 +202,7 @@ def _lazy_class(origin: type[BaseModel]) -> type[BaseModel]:
             "__module__": origin.__module__,
             "__qualname__": origin.__qualname__,
             "__doc__": origin.__doc__,
-            "__slots__": ("__lift_part__", "__lift_deleted__"),
+            "__slots__": _OWN_SLOTS,
             "__lift_origin__": origin,
             "__dict__": property(_fill_all, _set_raw_dict),
             "__class__": property(lambda self: origin),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from lift_sys.state.applying import append_at, delete_at, set_at
 from lift_sys.state.atomic import ListPart
 from lift_sys.state.columns import Leaves, Lists
 from lift_sys.state.dicts import DictPart
@@ -28,11 +29,19 @@ class Set(NamedTuple):
         """A fresh copy of the value."""
         return _live(self.node)
 
+    def apply(self, live: Any) -> Any:
+        """Do it to `live`; return that, or what stands in its place."""
+        return set_at(live, self.path, self.value)
+
 
 class Delete(NamedTuple):
     """There is nothing at `path` any more."""
 
     path: Path
+
+    def apply(self, live: Any) -> Any:
+        """Do it to `live`; return that."""
+        return delete_at(live, self.path)
 
 
 class Append(NamedTuple):
@@ -45,6 +54,10 @@ class Append(NamedTuple):
     def value(self) -> list[Any]:
         """Fresh copies of the new items."""
         return [_live(node) for node in self.tail]
+
+    def apply(self, live: Any) -> Any:
+        """Do it to `live`; return that."""
+        return append_at(live, self.path, self.value)
 
 
 Operation: TypeAlias = Set | Delete | Append
@@ -71,6 +84,15 @@ class WriteSet:
         return frozenset(
             str(operation.path[0]) if operation.path else "" for operation in self.operations
         )
+
+    def apply(self, live: Any) -> Any:
+        """Do to `live` what this says; return that, or what stands in its place now.
+
+        It has to be equal to the earlier state at every path that an operation leads through.
+        """
+        for operation in self.operations:
+            live = operation.apply(live)
+        return live
 
     def __bool__(self) -> bool:
         return bool(self.operations)

@@ -3,56 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
 from state_strategies import Bag, Simple, bags, change, simple_states
 from strategies import leaves
 
 from lift_sys.state import canonical
 from lift_sys.state.paths import Key
 from lift_sys.state.snapshot import Snapshot
-from lift_sys.state.writes import NOTHING, Append, Delete, Set, WriteSet, changed_paths, changes
-
-
-def applied(value: Any, writes: WriteSet) -> Any:
-    """`value` with the operations done to it, as a reader of a journal would do them."""
-    for operation in writes.operations:
-        if not operation.path:
-            assert isinstance(operation, (Set, Append))
-            value = value + operation.value if isinstance(operation, Append) else operation.value
-            continue
-        *way, last = operation.path
-        holder = value
-        for step in way:
-            holder = read(holder, step)
-        if isinstance(operation, Append):
-            read(holder, last).extend(operation.value)
-        else:
-            write(holder, last, operation)
-    return value
-
-
-def read(holder: Any, step: Any) -> Any:
-    return holder[step.key] if isinstance(step, Key) else places(holder, step)[step]
-
-
-def write(holder: Any, step: Any, operation: Set | Delete) -> None:
-    target, key = (holder, step.key) if isinstance(step, Key) else (places(holder, step), step)
-    if isinstance(operation, Set):
-        target[key] = operation.value
-    else:
-        del target[key]
-
-
-def places(model: BaseModel, name: str) -> Any:
-    """The dict in which a model keeps an attribute, whether or not it can be assigned to."""
-    if name in type(model).__pydantic_fields__:
-        return vars(model)
-    more = model.__pydantic_private__ if name.startswith("_") else model.__pydantic_extra__
-    return {} if more is None else more
+from lift_sys.state.writes import NOTHING, Append, Delete, Set, changed_paths, changes
 
 
 @given(st.one_of(bags(), simple_states()), st.data())
@@ -67,7 +27,8 @@ def test_write_set_leads_from_old_to_new(state, data):
 
     writes = changes(old, new)
 
-    assert canonical.digest(applied(old.restore(), writes)) == new.digest
+    assert canonical.digest(writes.apply(old.restore())) == new.digest
+    assert old.refresh(writes.apply(old.restore_lazily())).digest == new.digest
     assert bool(writes) == (new.digest != old.digest)
 
 
@@ -159,7 +120,7 @@ def test_container_in_several_places_is_written_in_each():
     writes = changes(old, old.refresh(bag))
 
     assert [type(operation) for operation in writes.operations] == [Set, Set]
-    assert applied(old.restore(), writes).model_dump() == bag.model_dump()
+    assert writes.apply(old.restore()).model_dump() == bag.model_dump()
 
 
 @given(leaves(), leaves(), leaves())
