@@ -8,6 +8,7 @@
     |   |   `-- StrategyNotMetError (MergeError)     ... as `merge_states` says it
     |   |-- UndeclaredSuccessorError (TypeError)   `run` returned what its annotation does not name
     |   |-- UndeclaredWriteError              a node changed a field outside its `writes`
+    |   |-- UndeclaredReadError               a cached node looked at what is not in its cache key
     |   |-- SelfCancelledError                a node raised CancelledError, uncancelled
     |   |-- ModelOutputError (ValueError)     a model's answer is not what was asked for
     |   |-- StepLimitError                    the run took more steps than it may
@@ -260,6 +261,25 @@ class UndeclaredWriteError(RunError):
             f"{_at_step(address, node)} changed `{path}`, "
             f"but declares writes = {self.declared!r}. Add the field there, or leave it alone."
         )
+
+
+class UndeclaredReadError(RunError):
+    """A cached node looked at something that is no part of its cache key.
+
+    Attributes:
+        path: What it looked at, such as `state.draft` or `ctx.user_id`.
+    """
+
+    def __init__(self, *, address: str, node: str, path: str, declared: Sequence[str]) -> None:
+        self.address, self.node, self.path, self.declared = address, node, path, tuple(declared)
+        root, _, name = path.partition(".")
+        if root == "state":
+            told = f"but is cached and declares reads = {self.declared!r}"
+            mend = "Add the field there, or remove `reads` to make the whole state its input."
+        else:
+            told = "which is no part of its cache key"
+            mend = f"Name it, `cache = CachePolicy(inputs=({name!r},))`, or leave it alone."
+        super().__init__(f"{_at_step(address, node)} reads `{path}`, {told}. {mend}")
 
 
 class SelfCancelledError(RunError):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from lift_sys.core.ports import Clock
+    from lift_sys.core.ports import Cache, Clock
 
     # Covariant, so that a node on a base class of the state is a node of the graph, too. That it
     # could then assign a state of the base class is seen when it ends.
@@ -49,12 +49,12 @@ class BranchResult(NamedTuple):
 
 
 class RunScope:
-    """What all contexts of one run share: seed, clock, ledger and the way out for events.
+    """What all contexts of one run share: seed, clock, ledger, cache, the way out for events.
 
     `publish` is None while nobody listens, so that a silent run builds no events.
     """
 
-    __slots__ = ("_started", "_time", "clock", "ledger", "publish", "seed")
+    __slots__ = ("_started", "_time", "cache", "clock", "ledger", "publish", "seed")
 
     def __init__(
         self,
@@ -63,11 +63,13 @@ class RunScope:
         clock: Clock | None = None,
         ledger: UsageLedger | None = None,
         publish: Callable[[Event], None] | None = None,
+        cache: Cache | None = None,
     ) -> None:
         self.seed = seed
         self.clock = clock
         self.ledger = UsageLedger() if ledger is None else ledger
         self.publish = publish
+        self.cache = cache
         self._time: Callable[[], float] = time.monotonic
         self._started = self._time()
 
@@ -232,10 +234,13 @@ class RunContext(Generic[StateT_co]):
 
     def add_provenance(self, node_name: str, signature_name: str, **extra: Any) -> None:
         """Append an entry on what `node_name` did with `signature_name`; `extra` is JSON-like."""
+        self.provenance.append(self._entry(node_name, signature_name) | extra)
+
+    def _entry(self, node_name: str, signature_name: str) -> dict[str, Any]:
         entry = {"node": node_name, "signature": signature_name, "execution_id": self.execution_id}
         if self.address:
             entry["address"] = self.address
-        self.provenance.append(entry | extra)
+        return entry
 
     def _next_call(self) -> str:
         """Place of one more group that this step runs by itself: `3~0`, `3~1`; "" outside a run.

@@ -95,6 +95,28 @@ class RetryScheduled(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheHit(Event):
+    """A step was not run: what it does was found. There is no `NodeStarted` or `NodeFinished`.
+
+    `shared` if another step was doing just that, and this one waited for it. `saved` is how many
+    seconds the node took when it ran.
+    """
+
+    successor: str
+    writes: tuple[str, ...] = ()
+    elapsed: float = 0.0
+    saved: float = 0.0
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheFailed(Event):
+    """The cache could not be asked, or could not keep a result; the step runs as without one."""
+
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupStarted(Event):
     """Branches are about to run in parallel, at `nodes`, in declared order."""
 
@@ -180,6 +202,8 @@ RunEvent: TypeAlias = (
     | NodeFinished
     | NodeFailed
     | RetryScheduled
+    | CacheHit
+    | CacheFailed
     | GroupStarted
     | BranchFinished
     | GroupFinished

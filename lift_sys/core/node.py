@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from lift_sys.core.context import RunContext
-    from lift_sys.core.policies import RetryPolicy, Timeouts
+    from lift_sys.core.policies import CachePolicy, RetryPolicy, Timeouts
     from lift_sys.core.successors import NextNode
 
     StateT = TypeVar("StateT", bound=BaseModel)
@@ -42,7 +42,9 @@ class BaseNode(ABC, Generic[StateT_contra]):
         priority: Among nodes that wait for a slot, higher goes first.
         reads, writes: Names of the state's fields that `run` reads and changes. Declared `writes`
             are checked: branches that conflict are found before anything runs, and changing
-            another field is an error.
+            another field is an error. Declared `reads` are checked where the node is cached.
+        cache: Whether results are kept in the run's or executor's `cache=`, and how; None takes
+            the executor's policy, which by default keeps none.
     """
 
     retry: ClassVar[RetryPolicy | None] = None
@@ -50,6 +52,7 @@ class BaseNode(ABC, Generic[StateT_contra]):
     priority: ClassVar[int] = 0
     reads: ClassVar[tuple[str, ...] | None] = None
     writes: ClassVar[tuple[str, ...] | None] = None
+    cache: ClassVar[CachePolicy | bool | None] = None
 
     #: Name of the method whose return annotation declares the successors.
     _declares_successors: ClassVar[str] = "run"
@@ -68,7 +71,7 @@ class BaseNode(ABC, Generic[StateT_contra]):
 
 
 #: What a class declares for all its instances; the engine reads it once for each class.
-DECLARED_BY_CLASS = frozenset({"retry", "timeouts", "priority", "writes"})
+DECLARED_BY_CLASS = frozenset({"retry", "timeouts", "priority", "writes", "cache"})
 
 
 def newest_definition(cls: type) -> type:

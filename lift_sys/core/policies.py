@@ -99,6 +99,53 @@ class Timeouts:
                 raise ValueError(f"the {layer} timeout must be more than 0 seconds, not {seconds}")
 
 
+#: What of a context a cached node may name in `CachePolicy.inputs`, besides `deps.NAME`.
+CONTEXT_INPUTS = frozenset({"answer", "branches", "execution_id", "metadata", "random", "user_id"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachePolicy:
+    """How results of a node are kept and found again: `cache = CachePolicy(...)` in its class.
+
+    A result is found again for the same node class and instance attributes, the same code, and
+    equal inputs: the state's fields that the node `reads` (the whole state if it declares none),
+    what `inputs` names, and the model that an LLM node asks. Everything else of the context is no
+    part of that, so a cached node that looks at it gets an `UndeclaredReadError`; `deps`, `now()`
+    and `address` are neither a part nor refused. What a hit brings back is what the node did: its
+    changes of the state, its successor and its provenance.
+
+    Attributes:
+        version: Stands for the code of the node's class, so that you say what is a new version.
+            None is a digest of the class and its bases; of functions that they call nothing is
+            known.
+        ttl: Seconds for which a result is good; None leaves it to the cache.
+        tags: Names by which results can be invalidated together.
+        inputs: What the result depends on besides the state: `user_id`, `metadata`, `branches`,
+            `answer`, `execution_id`, `random`, or `deps.NAME` for an attribute of the services.
+    """
+
+    version: str | None = None
+    ttl: float | None = None
+    tags: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.ttl is not None and not self.ttl > 0:
+            raise ValueError(f"ttl must be more than 0 seconds, not {self.ttl!r}")
+        for name in ("tags", "inputs"):
+            if isinstance(getattr(self, name), str):
+                value = getattr(self, name)
+                raise TypeError(f"{name} is a tuple of texts: write {name}=({value!r},)")
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in self.inputs:
+            if name not in CONTEXT_INPUTS and not name.startswith("deps."):
+                known = ", ".join(sorted(CONTEXT_INPUTS))
+                raise ValueError(
+                    f"inputs names {name!r}; it can name {known} and deps.NAME. Fields of the "
+                    f"state belong into the node's `reads`."
+                )
+
+
 class Isolation(StrEnum):
     """How a branch gets a state of its own."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from lift_sys.core.address import located
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import DECLARED_BY_CLASS, is_node, node_name
-from lift_sys.core.policies import Isolation, RetryPolicy, Timeouts
+from lift_sys.core.policies import CachePolicy, Isolation, RetryPolicy, Timeouts
 from lift_sys.core.successors import End, Fork, Suspend
 from lift_sys.errors import (
     StateValidationError,
@@ -17,12 +17,18 @@ from lift_sys.errors import (
     UndeclaredWriteError,
     UsageError,
 )
+from lift_sys.execution.cached_call import CachedCall, Caching
 from lift_sys.execution.calling import runs_async
 from lift_sys.execution.engine import Engine
 from lift_sys.state.parts import Part
 from lift_sys.state.snapshot import Snapshot
 from lift_sys.state.validation import is_plainly_right, validate_changes
 from lift_sys.state.writes import changes
+
+#: What a step did: what the node returned, the snapshot of the state as it left it (the one before
+#: if it changed nothing), how many attempts it took, and how many seconds from the first one's
+#: start. A bare tuple, because there is one for each step.
+Done: TypeAlias = tuple[Any, Snapshot[Any], int, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +44,8 @@ class Contract:
         is_quick: Whether it is tried once, unwatched, and only its attempt may have a deadline.
         priority: Among nodes that wait for a slot, higher goes first.
         writes: Fields that it may change; None is all.
+        caching: How its results are kept, if they are.
+        call: The call of a cached node that is under way.
     """
 
     kinds: frozenset[type]
@@ -49,6 +57,8 @@ class Contract:
     is_quick: bool
     priority: int
     writes: tuple[str, ...] | None
+    caching: Caching | None = None
+    call: CachedCall | None = None
 
     @classmethod
     def of(
@@ -59,8 +69,11 @@ class Contract:
         kinds: frozenset[type] = frozenset({End}),
         admits: Callable[[Any], bool] | None = None,
         declared: tuple[str, ...] = ("a node", "End", "Stop", "Fork"),
+        home: Any = None,
     ) -> Contract:
         """Read it off a node's class; by default it may return any successor.
+
+        `home` is the structure that the node stands in, if it is in a graph.
 
         Raises:
             UsageError: The instance declares what belongs to its class.
@@ -70,6 +83,7 @@ class Contract:
         _refuse_wrong(kind)
         retry = getattr(kind, "retry", None) or engine.retry
         timeouts = getattr(kind, "timeouts", None) or engine.timeouts
+        caching = Caching.of(node, engine, home)
         return cls(
             kinds=kinds,
             admits=is_successor if admits is None else admits,
@@ -78,10 +92,14 @@ class Contract:
             retry=retry,
             timeouts=timeouts,
             is_quick=(
-                retry is None and timeouts.node is None and engine.isolation is not Isolation.STRICT
+                retry is None
+                and timeouts.node is None
+                and caching is None
+                and engine.isolation is not Isolation.STRICT
             ),
             priority=getattr(kind, "priority", 0),
             writes=getattr(kind, "writes", None),
+            caching=caching,
         )
 
 
@@ -92,6 +110,11 @@ def _refuse_wrong(kind: type) -> None:
             raise UsageError(
                 f"{kind.__name__}.{name} is {value!r}; it has to be of type {due.__name__}."
             )
+    cache = getattr(kind, "cache", None)
+    if cache is not None and not isinstance(cache, (bool, CachePolicy)):
+        raise UsageError(
+            f"{kind.__name__}.cache is {cache!r}; it has to be True, False or a CachePolicy."
+        )
 
 
 def refuse_own(node: Any) -> None:
@@ -135,6 +158,8 @@ def check(
     contract: Contract,
 ) -> Snapshot[Any]:
     """Hold the node to its contract; return the snapshot of the state it left."""
+    if contract.call is not None:
+        contract.call.end()
     if type(successor) not in contract.kinds and not contract.admits(successor):
         raise UndeclaredSuccessorError(
             address=ctx.address,

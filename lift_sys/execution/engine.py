@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from lift_sys.core.context import RunScope
 from lift_sys.core.events import Event
-from lift_sys.core.policies import Isolation, RetryPolicy, Timeouts
+from lift_sys.core.policies import CachePolicy, Isolation, RetryPolicy, Timeouts
 from lift_sys.execution.log import log_observer
 from lift_sys.execution.pool import DaemonPool
 from lift_sys.execution.slots import Slots
 from lift_sys.state.reducers import Reducer
 
 if TYPE_CHECKING:
-    from lift_sys.core.ports import Journal
+    from lift_sys.core.ports import Cache, Journal
 
 #: Told of the event loop that a run begins on, before the run makes a task; what stands around the
 #: run sets it.
@@ -42,9 +42,15 @@ class Engine:
         is_eager: Whether the loop may run a task's first turn inside of `create_task`.
         steps: How many steps were begun, those of runs inside included.
         journal: Where finished steps are kept; None keeps nothing.
+        cache: Where results of cached nodes are kept, if anywhere.
+        cache_policy: How those of nodes are that don't say.
+        cache_hits: How many steps were not run because of it.
     """
 
     __slots__ = (
+        "cache",
+        "cache_hits",
+        "cache_policy",
         "execution_id",
         "is_eager",
         "is_lent",
@@ -77,6 +83,8 @@ class Engine:
         metadata_reducers: Mapping[str, Reducer],
         outer: Engine | None = None,
         is_lent: bool = False,
+        cache: Cache | None = None,
+        cache_policy: CachePolicy | None = None,
     ) -> None:
         self.slots = slots
         self.pool = pool
@@ -89,7 +97,9 @@ class Engine:
         self.metadata_reducers = metadata_reducers
         self.outer = outer
         self.is_lent = is_lent
-        self.steps = 0
+        self.steps = self.cache_hits = 0
+        self.cache = cache
+        self.cache_policy = cache_policy
         self.journal: Journal | None = None if outer is None else outer.journal
         self.loop = asyncio.get_running_loop()
         if (tell := on_loop.get()) is not None:
@@ -116,6 +126,8 @@ class Engine:
             metadata_reducers=self.metadata_reducers,
             outer=self,
             is_lent=True,
+            cache=self.cache,
+            cache_policy=self.cache_policy,
         )
 
     def tell(self, kind: type[Event], address: str = "", node: str = "", **fields: Any) -> None:

@@ -11,9 +11,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
+from lift_sys.core.caching import is_caching
 from lift_sys.core.context import RunContext, RunScope
 from lift_sys.core.node import AbstractBaseNode, is_node
-from lift_sys.core.policies import Isolation, RetryPolicy, Timeouts, at_least_one
+from lift_sys.core.policies import CachePolicy, Isolation, RetryPolicy, Timeouts, at_least_one
+from lift_sys.core.ports import Cache
 from lift_sys.core.strategies import MergeStrategy, Strategy, as_strategy
 from lift_sys.errors import EmptyGroupError, MergeError, StrategyNotMetError
 from lift_sys.execution.closing import end_tasks
@@ -27,6 +29,7 @@ from lift_sys.execution.pool import DaemonPool
 from lift_sys.execution.results import NodeResult, Statistics, statistics_of
 from lift_sys.execution.single import SingleNodes
 from lift_sys.execution.slots import Holder, Slots, current_holder, while_lent
+from lift_sys.execution.withheld import run_of
 from lift_sys.state.reducers import Reducer
 
 if TYPE_CHECKING:
@@ -54,6 +57,8 @@ class ParallelExecutor(Generic[ServedT_contra]):
         isolation: How branches get their own state, see `Isolation`.
         max_steps: Most steps of one run, as a guard against endless cycles.
         metadata_reducers: How keys of `ctx.metadata` are reduced in a merge.
+        cache: Where results of nodes are kept that ask for it (`cache = True` in their class).
+        cache_policy: Policy for nodes that declare none; None keeps nothing of theirs.
 
     Raises:
         ValueError: `max_concurrent` or `max_steps` is below 1.
@@ -69,6 +74,8 @@ class ParallelExecutor(Generic[ServedT_contra]):
         isolation: Isolation = Isolation.COPY,
         max_steps: int = 100_000,
         metadata_reducers: Mapping[str, Reducer] | None = None,
+        cache: Cache | None = None,
+        cache_policy: CachePolicy | None = None,
     ) -> None:
         at_least_one("max_concurrent", max_concurrent)
         at_least_one("max_steps", max_steps)
@@ -78,6 +85,8 @@ class ParallelExecutor(Generic[ServedT_contra]):
         self.isolation = Isolation(isolation)
         self.max_steps = max_steps
         self.metadata_reducers = dict(metadata_reducers or {})
+        self.cache = cache
+        self.cache_policy = cache_policy
         self._pool = DaemonPool()
         self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, Slots] = WeakKeyDictionary()
 
@@ -89,6 +98,7 @@ class ParallelExecutor(Generic[ServedT_contra]):
 
         `outer` is the engine of the run that the call is a part of.
         """
+        cache = self.cache if scope.cache is None else scope.cache
         return Engine(
             slots=self.slots(),
             pool=self._pool,
@@ -100,6 +110,8 @@ class ParallelExecutor(Generic[ServedT_contra]):
             max_steps=self.max_steps,
             metadata_reducers=self.metadata_reducers,
             outer=outer,
+            cache=cache if is_caching.get() else None,
+            cache_policy=self.cache_policy,
         )
 
     def slots(self) -> Slots:
@@ -221,7 +233,7 @@ class ParallelExecutor(Generic[ServedT_contra]):
             if not is_node(node):
                 hint = f"{node.__name__}()" if isinstance(node, type) else "an object with `run`"
                 raise TypeError(f"{node!r} is no node: give {hint}, with a method `run(ctx)`.")
-        engine = self.engine(_audible(ctx.scope), ctx.execution_id)
+        engine = self.engine(_audible(ctx.scope), run_of(ctx))
         base = Base.of(ctx)
         place = ctx._next_call()
 
@@ -247,4 +259,10 @@ def _audible(scope: RunScope) -> RunScope:
     """`scope`, with the log as listener where nobody listens and the log is on."""
     if scope.publish is not None or (observer := log_observer()) is None:
         return scope
-    return RunScope(seed=scope.seed, clock=scope.clock, ledger=scope.ledger, publish=observer)
+    return RunScope(
+        seed=scope.seed,
+        clock=scope.clock,
+        ledger=scope.ledger,
+        publish=observer,
+        cache=scope.cache,
+    )

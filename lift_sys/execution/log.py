@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 
 from lift_sys.core.events import (
     BranchFinished,
+    CacheFailed,
+    CacheHit,
     Event,
     GroupFinished,
     GroupStarted,
@@ -89,6 +91,18 @@ def describe(event: Event) -> Iterator[tuple[int, str]]:
                 logging.WARNING,
                 f"{at_step(event.address, event.node)} is tried again in {seconds(event.delay)}, "
                 f"after attempt {event.attempt}: {error_text(event.error)}",
+            )
+        case CacheHit():
+            found = "shares what another step did" if event.shared else "found in the cache"
+            yield (
+                logging.INFO,
+                f"{at_step(event.address, event.node)} {found}, which took {seconds(event.saved)}",
+            )
+        case CacheFailed():
+            yield (
+                logging.WARNING,
+                f"{at_step(event.address, event.node)} goes without the cache: "
+                f"{error_text(event.error)}",
             )
         case GroupStarted():
             yield from _group_started(event)

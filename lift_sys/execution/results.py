@@ -38,7 +38,7 @@ class NodeResult(Generic[StateT]):
             first slot is not in it.
         busy_ms: Milliseconds that nodes of the branch ran, added up.
         address: Where it stood in a run; in a plain group its place, as text.
-        attempts: How often its last step was tried; 0 if it never started.
+        attempts: How often its last step was tried; 0 if it never started, or was found in a cache.
         index: Its place in the group, from 0.
         rank: Its place in the order of completion, from 0; only `MergeStrategy.RACE` asks.
     """

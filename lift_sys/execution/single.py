@@ -8,12 +8,12 @@ from typing import Any
 from lift_sys.core.address import branch_address
 from lift_sys.core.policies import Isolation
 from lift_sys.errors import NodeError
-from lift_sys.execution.contract import Contract
+from lift_sys.execution.contract import Contract, Done
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.isolation import Base, Ending
 from lift_sys.execution.results import NodeResult
 from lift_sys.execution.slots import Holder
-from lift_sys.execution.step import Done, step
+from lift_sys.execution.step import step
 
 
 class SingleNodes:
@@ -64,7 +64,7 @@ class SingleNodes:
             execution_time_ms=holder.elapsed_ms if outcome is None else outcome[3] * 1000,
             busy_ms=holder.busy * 1000,
             address=ctx.address,
-            attempts=ctx.attempt,
+            attempts=ctx.attempt if outcome is None else outcome[2],
             index=holder.index,
             base=self.base,
             ending=ending,

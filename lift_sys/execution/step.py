@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import nullcontext
 from random import Random
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 from lift_sys.core.context import RunContext
 from lift_sys.core.events import NodeFailed, NodeFinished, NodeStarted, RetryScheduled
@@ -27,11 +27,13 @@ from lift_sys.errors import (
     StateValidationError,
     StepLimitError,
     StepTimeoutError,
+    UndeclaredReadError,
     UndeclaredSuccessorError,
     UndeclaredWriteError,
 )
+from lift_sys.execution.cached import cached_step
 from lift_sys.execution.calling import call, within
-from lift_sys.execution.contract import Contract, check
+from lift_sys.execution.contract import Contract, Done, check
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.retry import delay_before, is_transient
 from lift_sys.execution.rollback import Rollback
@@ -41,12 +43,9 @@ from lift_sys.state.snapshot import Snapshot
 from lift_sys.state.writes import changed_paths
 
 #: Errors that name the step themselves; any other is wrapped in a `NodeError`, which does.
-_LOCATED = (StateValidationError, UndeclaredSuccessorError, UndeclaredWriteError)
-
-#: What a step did: what the node returned, the snapshot of the state as it left it (the one before
-#: if it changed nothing), how many attempts it took, and how many seconds from the first one's
-#: start. A bare tuple, because there is one for each step.
-Done: TypeAlias = tuple[Any, Snapshot[Any], int, float]
+_LOCATED = (
+    *(StateValidationError, UndeclaredReadError, UndeclaredSuccessorError, UndeclaredWriteError),
+)
 
 
 def step(
@@ -94,7 +93,9 @@ async def _careful_step(
     before: Snapshot[Any],
     contract: Contract,
 ) -> Done:
-    """As `step`, where a slot has to be waited for, attempts repeated or timed, or all watched."""
+    """As `step`, where a slot is waited for, attempts are repeated or timed, or all is watched."""
+    if contract.caching is not None:
+        return await cached_step(engine, holder, node, ctx, before, contract, _careful_step)
     if not holder.holding:
         await engine.slots.acquire(priority=contract.priority)
         holder.holding = True
@@ -144,10 +145,11 @@ async def _attempt(
     if holder.started is None:
         holder.started = begun
     try:
+        given = ctx if contract.call is None else contract.call.begin(before)
         if limit is None and contract.is_async:
-            successor = await node.run(ctx)
+            successor = await node.run(given)
         else:
-            successor = await call(engine.loop, engine.pool, holder, node, ctx, limit)
+            successor = await call(engine.loop, engine.pool, holder, node, given, limit)
         after = check(node, ctx, before, successor, contract)
     except asyncio.CancelledError:
         if holder.was_cancelled():

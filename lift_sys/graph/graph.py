@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from lift_sys.core.context import RunContext
 from lift_sys.core.events import Event
 from lift_sys.core.node import AbstractBaseNode, node_name
-from lift_sys.core.ports import Clock, Observer, RunStore
+from lift_sys.core.ports import Cache, Clock, Observer, RunStore
 from lift_sys.errors import GraphError, RunningLoopError
 from lift_sys.execution.bus import Buffer
 from lift_sys.execution.closing import end_tasks
@@ -118,6 +118,7 @@ class Graph(Generic[StateT]):
         clock: Clock | None = None,
         on_event: Observer | None = None,
         store: RunStore | None = None,
+        cache: Cache | None = None,
     ) -> RunResult[StateT]:
         """Run the graph on a copy of `state`, which itself is not changed.
 
@@ -134,6 +135,7 @@ class Graph(Generic[StateT]):
             store: Keeps every finished step, so that the run survives its process: see
                 `lift_sys.durability`. A run of this `execution_id` that was begun with the same
                 input goes on; one that is finished gives its result again.
+            cache: Where results of cached nodes are kept; by default the executor's.
 
         Raises:
             NodeError: A step of the run's own walk failed.
@@ -156,6 +158,7 @@ class Graph(Generic[StateT]):
             clock=clock,
             on_event=on_event,
             store=store,
+            cache=cache,
         )
         return await self._launched(ready)
 
@@ -172,7 +175,7 @@ class Graph(Generic[StateT]):
             store: Where it is kept.
             **options: `answers`: to questions that it waits for, by key. `secrets`: values of
                 secret fields, by path. `migrations`: functions from recorded JSON to what the
-                code wants now, by class name. `deps`, `clock`, `on_event`: as for `run`.
+                code wants now, by class name. `deps`, `clock`, `on_event`, `cache`: as for `run`.
 
         Raises:
             UnknownRunError: The store has no such run.
@@ -276,6 +279,8 @@ class Graph(Generic[StateT]):
             engine.retry is own.retry
             and engine.timeouts is own.timeouts
             and engine.isolation is own.isolation
+            and engine.cache is own.cache
+            and engine.cache_policy is own.cache_policy
         )
         return self._contracts if is_own else {}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from lift_sys.core.context import RunContext, RunScope, fresh_execution_id, fresh_seed
-from lift_sys.core.ports import Clock, Journal, Observer, Opened, RunStore
+from lift_sys.core.ports import Cache, Clock, Journal, Observer, Opened, RunStore
 from lift_sys.core.usage import UsageLedger
 from lift_sys.execution.bus import Bus
 from lift_sys.execution.log import log_observer
@@ -64,6 +64,7 @@ async def begin(
     seed: int | None = None,
     clock: Clock | None = None,
     on_event: Observer | None = None,
+    cache: Cache | None = None,
 ) -> Ready[StateT]:
     """A run of `graph`; with a store it may be one that was begun before."""
     if store is None:
@@ -77,6 +78,7 @@ async def begin(
             deps=deps,
             clock=clock,
             on_event=on_event,
+            cache=cache,
         )
     execution_id = execution_id or fresh_execution_id()
     opened = await store.begin_run(
@@ -88,7 +90,7 @@ async def begin(
         user_id=user_id,
         seed=seed,
     )
-    return _opened(opened, execution_id, deps=deps, clock=clock, on_event=on_event)
+    return _opened(opened, execution_id, deps=deps, clock=clock, on_event=on_event, cache=cache)
 
 
 async def reopen(
@@ -102,6 +104,7 @@ async def reopen(
     deps: Any = None,
     clock: Clock | None = None,
     on_event: Observer | None = None,
+    cache: Cache | None = None,
 ) -> Ready[StateT]:
     """A run that goes on."""
     opened = await store.resume_run(
@@ -112,7 +115,7 @@ async def reopen(
         migrations=migrations,
         now=datetime.now(UTC) if clock is None else clock.now(),
     )
-    return _opened(opened, execution_id, deps=deps, clock=clock, on_event=on_event)
+    return _opened(opened, execution_id, deps=deps, clock=clock, on_event=on_event, cache=cache)
 
 
 def _opened(opened: Opened, execution_id: str, **services: Any) -> Ready[Any]:
@@ -140,6 +143,7 @@ def _ready(
     deps: Any,
     clock: Clock | None,
     on_event: Observer | None,
+    cache: Cache | None,
     journal: Journal | None = None,
     ledger: UsageLedger | None = None,
 ) -> Ready[StateT]:
@@ -151,6 +155,7 @@ def _ready(
         clock=clock,
         ledger=ledger,
         publish=None if bus is None else bus.publish,
+        cache=cache,
     )
     context = RunContext(
         state,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
-from lift_sys.core.ports import Clock, Observer, RunStore
+from lift_sys.core.ports import Cache, Clock, Observer, RunStore
 
 
 class QuietRunOptions(TypedDict, total=False):
@@ -21,6 +21,7 @@ class QuietRunOptions(TypedDict, total=False):
     metadata: Mapping[str, Any] | None
     seed: int | None
     clock: Clock | None
+    cache: Cache | None
     store: RunStore | None
 
 
@@ -39,3 +40,4 @@ class ResumeOptions(TypedDict, total=False):
     deps: Any
     clock: Clock | None
     on_event: Observer | None
+    cache: Cache | None

@@ -84,12 +84,14 @@ def _is_inside(path: str, outer: str) -> bool:
 class RunStatistics(TypedDict):
     """Counts and seconds of one run.
 
-    Those of subgraphs are in them. `attempts` are those of steps that succeeded; `sequential_seconds` is the sum of all steps' own time, and `estimated_speedup` that over the
-    time that the run took.
+    Those of subgraphs are in them. `attempts` are those of steps that succeeded, `cache_hits` the
+    steps that were not run because the cache knew what they do; `sequential_seconds` is the sum of
+    all steps' own time, and `estimated_speedup` that over the time that the run took.
     """
 
     steps: int
     attempts: int
+    cache_hits: int
     forks: int
     branches: int
     failed_branches: int

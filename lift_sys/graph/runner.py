@@ -125,7 +125,12 @@ class Runner:
         spec = self.structure.spec_of(node)
         kinds = spec.nodes | ({End} if spec.ends else set()) | ({Stop} if spec.stops else set())
         contract = Contract.of(
-            node, self.engine, kinds=kinds, admits=spec.admits, declared=spec.allowed
+            node,
+            self.engine,
+            kinds=kinds,
+            admits=spec.admits,
+            declared=spec.allowed,
+            home=self.structure,
         )
         if not isinstance(node, FunctionNode):
             self._contracts[type(node)] = contract
@@ -261,6 +266,7 @@ class Runner:
         return RunStatistics(
             steps=self.engine.steps,
             attempts=record.attempts,
+            cache_hits=self.engine.cache_hits,
             forks=record.forks,
             branches=record.branches,
             failed_branches=record.failed,

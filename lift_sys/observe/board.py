@@ -12,6 +12,7 @@ from enum import StrEnum
 from lift_sys.core.address import branch_address
 from lift_sys.core.events import (
     BranchFinished,
+    CacheHit,
     Event,
     GroupFinished,
     GroupStarted,
@@ -130,6 +131,9 @@ class Board:
             case RunFinished():
                 self.finished = True
                 self.running.clear()
+            case CacheHit():
+                self._newest_step = event.node
+                self.steps_done += 1
             case NodeStarted() | NodeFinished() | NodeFailed() | RetryScheduled():
                 self._take_step(event)
             case GroupStarted():

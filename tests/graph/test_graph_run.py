@@ -151,6 +151,7 @@ async def test_statistics_of_a_run():
     assert result.statistics == {
         "steps": 5,
         "attempts": 4,
+        "cache_hits": 0,
         "forks": 1,
         "branches": 3,
         "failed_branches": 1,

@@ -10,6 +10,7 @@ from rich.console import Console
 from lift_sys import BaseNode, End, Fork, Graph, MergeStrategy, RetryPolicy, RunContext
 from lift_sys.core.events import (
     BranchFinished,
+    CacheHit,
     GroupFinished,
     GroupStarted,
     NodeStarted,
@@ -130,6 +131,14 @@ def test_a_step_belongs_to_all_branches_around_it():
 
     assert [branch.address for branch in board.branches_of("0.1/2.0>3")] == ["0.1/2.0", "0.1"]
     assert board.branches_of("1") == []
+
+
+def test_a_step_found_in_a_cache_is_done():
+    """It has no start and no finish, so the hit alone counts."""
+    board = run_of(at(CacheHit, "0", node="Ask", successor="End"))
+
+    assert board.steps_done == 1
+    assert not board.running
 
 
 def test_drawing_has_a_bar_and_a_line_for_each_branch():

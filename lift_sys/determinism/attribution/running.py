@@ -15,6 +15,7 @@ from dataclasses import replace
 from types import FunctionType
 from typing import Any, TypeVar
 
+from lift_sys.core.caching import without_cache
 from lift_sys.determinism.attribution.controls import Controls
 from lift_sys.determinism.attribution.frameworks import tap_frameworks, threads_on_loop
 from lift_sys.determinism.attribution.instrument import SetReadings
@@ -174,4 +175,5 @@ async def _ran(work: Work, target: Target) -> Ran:
     state = work.state() if work.makes_state else work.state
     deps = work.deps if work.makes_deps else lambda: work.deps
     fixed = targets.Setting(execution_id="attribution", deps=deps)
-    return await target.run(state, fixed, Tracer(gated=True))
+    with without_cache():
+        return await target.run(state, fixed, Tracer(gated=True))

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from lift_sys.core.caching import without_cache
 from lift_sys.core.context import RunContext, RunScope
 from lift_sys.core.node import node_name
 from lift_sys.core.successors import End, Fork
@@ -88,6 +89,10 @@ def subject_of(
     )
 
     async def program() -> Ran:
+        with without_cache():
+            return await uncached()
+
+    async def uncached() -> Ran:
         own = state
         if made:
             own = state()

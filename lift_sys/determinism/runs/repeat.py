@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
+from lift_sys.core.caching import without_cache
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import BaseNode
 from lift_sys.core.strategies import Majority
@@ -238,7 +239,8 @@ async def repeat(
     try:
         shared = _Repeats(target, state, plan, views, stop, on_repeat)
         nodes = [Repeat(index, shared) for index in range(plan.runs)]
-        results = await executor.execute_parallel(nodes, RunContext(Vote()))
+        with without_cache():  # or the first repeat would answer for all
+            results = await executor.execute_parallel(nodes, RunContext(Vote()))
         for result in results:
             if result.error is not None:
                 raise result.error

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from lift_sys.core.caching import without_cache
+
 if TYPE_CHECKING:
     from lift_sys.llm.cassette.cassette import Cassette
 
@@ -54,10 +56,11 @@ def cassette_in_use() -> Cassette | None:
 
 @contextmanager
 def using(cassette: Cassette) -> Iterator[None]:
-    """Make it the one in use."""
+    """Make it the one in use. Caches are not: they would keep calls from it."""
     token = _in_use.set(cassette)
     try:
-        yield
+        with without_cache():
+            yield
     finally:
         _in_use.reset(token)
 

@@ -1,0 +1,212 @@
+"""The key of a cached call: what decides what a node does, as one digest.
+
+That is the node's class, its instance's attributes, its code, the inputs it declares, and the model
+that it asks. Before editing: whatever a node can see must either be in here or be withheld from it
+(`withheld.py`), or a hit would not equal a miss; and kept results depend on these digests.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from types import FunctionType, MethodType
+from typing import Any
+
+from lift_sys.core.context import RunContext
+from lift_sys.core.node import DECLARED_BY_CLASS, FunctionNode, node_name
+from lift_sys.core.policies import CachePolicy
+from lift_sys.core.ports import CacheKey
+from lift_sys.errors import CanonicalError, UsageError
+from lift_sys.state.canonical import digest, digest_of
+from lift_sys.state.keyed import ModelPart
+from lift_sys.state.lazy import can_be_lazy, hideable
+from lift_sys.state.leaves import per_key, type_name
+from lift_sys.state.parts import Part, encoding_of
+from lift_sys.state.snapshot import Snapshot
+
+# Changes when results that were kept before must not be found any more.
+_FORMAT = 1
+_NOT_THE_USERS = sys.stdlib_module_names | {"lift_sys", "pydantic", "typing_extensions"}
+
+
+def key_of(
+    node: Any,
+    ctx: RunContext[Any],
+    before: Snapshot[Any],
+    policy: CachePolicy,
+    hidden: frozenset[str],
+    home: Any,
+) -> CacheKey:
+    """The key of running `node` on `ctx`.
+
+    Args:
+        node: Anything with a `run(ctx)`.
+        ctx: Its context.
+        before: Snapshot of the context's state.
+        policy: How it is cached.
+        hidden: Fields of the state that it can't look at.
+        home: Where the node's successors are known from.
+
+    Raises:
+        UsageError: Something that decides what the node does has no digest; it says what.
+    """
+    kind = node.function if isinstance(node, FunctionNode) else type(node)
+    name = f"{kind.__module__}:{getattr(kind, '__qualname__', node_name(node))}"
+    version = code_version(kind) if policy.version is None else policy.version
+    identity = _identity(node, ctx)
+    parts = {
+        "format": _FORMAT,
+        "node": name,
+        "version": version,
+        "fields": [
+            [field, _digest(value, f"{node_name(node)}.{field}")]
+            for field, value in fields_of(node)
+            if field not in identity
+        ],
+        "identity": _digest(dict(identity), f"what {node_name(node)} asks"),
+        "state": _state_digest(before, hidden),
+        "inputs": [_digest(_input(ctx, path), f"ctx.{path}") for path in sorted(policy.inputs)],
+    }
+    state = before.root.cls if isinstance(before.root, Part) else type(before.root)
+    return CacheKey(
+        digest=digest(parts),
+        node=name,
+        version=version,
+        tags=policy.tags,
+        ttl=policy.ttl,
+        state=state,
+        home=home,
+    )
+
+
+def hidden_fields(before: Snapshot[Any], reads: Iterable[str] | None) -> frozenset[str]:
+    """The state's fields that a node which declares `reads` can't look at.
+
+    Where they can't be hidden they are a part of the key instead: that is right, too, but finds
+    less.
+    """
+    root = before.root
+    if reads is None or not (before.simple and isinstance(root, ModelPart)):
+        return frozenset()
+    return hideable(root) - {*reads} if can_be_lazy(root.cls) else frozenset()
+
+
+def fields_of(node: Any) -> Iterator[tuple[str, Any]]:
+    """The attributes of an instance, by name."""
+    if isinstance(node, FunctionNode):
+        return
+    found = dict(getattr(node, "__dict__", {}))
+    for base in type(node).__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name not in ("__dict__", "__weakref__") and hasattr(node, name):
+                found.setdefault(name, getattr(node, name))
+    for name, value in sorted(found.items()):
+        if not isinstance(getattr(type(node), name, None), cached_property):
+            yield name, value
+
+
+@per_key
+def code_version(kind: Any) -> str:
+    """A digest of what a node class and its bases are made of; of a function, if it is one.
+
+    It is made of instructions, constants and class attributes, so comments and layout don't count,
+    and it holds for one version of Python.
+
+    Raises:
+        UsageError: A class attribute has no digest.
+    """
+    if not isinstance(kind, type):
+        return _digest(_code(kind), "the node's function", advice=_VERSION)
+    known: Iterable[str] = getattr(kind, "_told_by_identity", ())
+    members = []
+    for base in kind.__mro__:
+        if base.__module__.partition(".")[0] in _NOT_THE_USERS:
+            continue
+        members.append(type_name(base))
+        for name, member in sorted(vars(base).items()):
+            if name in known or not _matters(name, member):
+                continue
+            members += [name, _digest(made_of(member), f"{base.__name__}.{name}", advice=_VERSION)]
+    return digest(members)
+
+
+_VERSION = "Give the node a version of your own, `cache = CachePolicy(version='1')`"
+_FIELD = "Leave it out of the node's attributes: services belong into `ctx.deps`"
+
+
+def _matters(name: str, member: Any) -> bool:
+    if name in DECLARED_BY_CLASS or name == "_abc_impl":
+        return False
+    if not (name.startswith("__") and name.endswith("__")):
+        return True
+    return isinstance(member, FunctionType)
+
+
+def made_of(member: Any) -> Any:
+    """A class's member as a value: functions as their code, whatever they are wrapped in."""
+    if isinstance(member, (staticmethod, classmethod, MethodType)):
+        return [type(member).__name__, made_of(member.__func__)]
+    if isinstance(member, property):
+        return ["property", *map(made_of, (member.fget, member.fset, member.fdel))]
+    if isinstance(member, FunctionType):
+        return _code(member)
+    wrapped = getattr(member, "func", None)  # partialmethod, cached_property
+    return [type_name(type(member)), made_of(wrapped)] if callable(wrapped) else member
+
+
+def _code(function: Any, outer: tuple[Any, ...] = ()) -> Any:
+    """A function as a value, with what it closes over: its name would stand for any code."""
+    if not isinstance(function, FunctionType):
+        return function
+    if any(function is each for each in outer):  # it calls itself
+        return function.__qualname__
+    cells = []
+    for cell in function.__closure__ or ():
+        try:
+            cells.append(_code(cell.cell_contents, (*outer, function)))
+        except ValueError:  # assigned only after the function was made
+            continue
+    return [function.__code__, function.__defaults__, function.__kwdefaults__, cells]
+
+
+def _state_digest(before: Snapshot[Any], hidden: frozenset[str]) -> list[Any]:
+    root = before.root
+    if not hidden:
+        return [before.digest]
+    assert isinstance(root, ModelPart)
+    return [type_name(root.cls)] + [
+        [name, digest_of(encoding_of(value))]
+        for name, value in sorted(root.values.items())
+        if name not in hidden
+    ]
+
+
+def _identity(node: Any, ctx: RunContext[Any]) -> Mapping[str, Any]:
+    """What stands for attributes that have no digest of their own, such as a client of a model."""
+    ask = getattr(node, "_cache_identity", None)
+    found: Mapping[str, Any] = {} if ask is None else ask(ctx)
+    return found
+
+
+def _input(ctx: RunContext[Any], path: str) -> Any:
+    root, _, rest = path.partition(".")
+    if root == "random":
+        return [ctx.scope.seed, ctx.address]
+    if root == "branches":  # without addresses and times
+        return [[each.node, each.output, repr(each.error)] for each in ctx.branches]
+    value = getattr(ctx, root)
+    for name in rest.split(".") if rest else ():
+        value = value[name] if isinstance(value, Mapping) else getattr(value, name)
+    return value
+
+
+def _digest(value: Any, path: str, *, advice: str = _FIELD) -> str:
+    try:
+        return digest(value, path=path)
+    except CanonicalError as error:
+        raise UsageError(
+            f"A cached node's key can't be made: `{error.path}` holds a {error.type_name}, which "
+            f"has no digest ({error.reason}). {advice}, or don't cache the node."
+        ) from error
