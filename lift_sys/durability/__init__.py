@@ -3,6 +3,7 @@
 A run writes down what is finished, one fact for each node and join, before anybody is told of it;
 everything else is derived from these facts: where to go on, what to show, what to compare. Stores
 keep facts in SQLite, in PostgreSQL or in memory. Nothing here is ever unpickled or evaluated.
+Caches (`cache`) keep results of nodes from run to run.
 """
 
 from typing import TYPE_CHECKING
@@ -10,6 +11,12 @@ from typing import TYPE_CHECKING
 from lift_sys._lazy import attach
 
 if TYPE_CHECKING:
+    from lift_sys.durability.cache import Cache as Cache
+    from lift_sys.durability.cache import CachedParallelExecutor as CachedParallelExecutor
+    from lift_sys.durability.cache import CachePolicy as CachePolicy
+    from lift_sys.durability.cache import MemoryCache as MemoryCache
+    from lift_sys.durability.cache import NoOpCache as NoOpCache
+    from lift_sys.durability.cache import SqliteCache as SqliteCache
     from lift_sys.durability.facts import Fact as Fact
     from lift_sys.durability.facts import RunRecord as RunRecord
     from lift_sys.durability.query import RunQuery as RunQuery
@@ -18,11 +25,33 @@ if TYPE_CHECKING:
     from lift_sys.durability.stores.postgres import PostgresStore as PostgresStore
     from lift_sys.durability.stores.sqlite import SqliteStore as SqliteStore
 
-__all__ = ["Fact", "MemoryStore", "PostgresStore", "RunQuery", "RunRecord", "SqliteStore", "Store"]
+__all__ = [
+    "Cache",
+    "CachePolicy",
+    "CachedParallelExecutor",
+    "Fact",
+    "MemoryCache",
+    "MemoryStore",
+    "NoOpCache",
+    "PostgresStore",
+    "RunQuery",
+    "RunRecord",
+    "SqliteCache",
+    "SqliteStore",
+    "Store",
+]
 
 __getattr__, __dir__ = attach(
     __name__,
     {
+        "cache": [
+            "Cache",
+            "CachePolicy",
+            "CachedParallelExecutor",
+            "MemoryCache",
+            "NoOpCache",
+            "SqliteCache",
+        ],
         "facts": ["Fact", "RunRecord"],
         "query": ["RunQuery"],
         "store": ["Store"],
