@@ -16,6 +16,7 @@ from lift_sys.core.extras import require
 from lift_sys.core.node import BaseNode, node_name
 from lift_sys.errors import ModelOutputError, UsageError
 from lift_sys.llm.cassette.current import cassette_in_use, counting_replays
+from lift_sys.llm.identity import identity_of_agent
 from lift_sys.llm.usage import read_run_usage, usage_entry
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class AgentNode(BaseNode[StateT], Generic[StateT, OutputT]):
     stream: ClassVar[bool] = False
 
     _declares_successors: ClassVar[str] = "next_node"
+    _told_by_identity: ClassVar[tuple[str, ...]] = ("agent", "model")
 
     def agent_for(self, ctx: RunContext[StateT]) -> AbstractAgent[Any, OutputT]:
         """Find the agent: `agent`, or the one that `ctx.deps` has as `agent`.
@@ -172,6 +174,13 @@ class AgentNode(BaseNode[StateT], Generic[StateT, OutputT]):
             outputs=_jsonable(result.output),
         )
         return result
+
+    def _cache_identity(self, ctx: RunContext[StateT]) -> dict[str, Any]:
+        """What stands in the key of a cached node for agent and model."""
+        agent, options = self.agent_for(ctx), self.run_options(ctx)
+        model = options.get("model", agent.model if self.model is None else self.model)
+        rest = {name: value for name, value in options.items() if name != "model"}
+        return {"agent": identity_of_agent(agent, model, rest), "model": None}
 
     def _options(
         self, ctx: RunContext[StateT], agent: AbstractAgent[Any, OutputT]

@@ -21,6 +21,7 @@ from lift_sys.core.extras import require
 from lift_sys.core.node import BaseNode, node_name
 from lift_sys.errors import ModelOutputError, UsageError
 from lift_sys.llm.cassette.current import cassette_in_use, counting_replays
+from lift_sys.llm.identity import identity_of_adapter, identity_of_lm, identity_of_signature
 from lift_sys.llm.usage import DspyMeter, usage_entry
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class SignatureNode(BaseNode[StateT]):
     adapter: Any = None
 
     _declares_successors: ClassVar[str] = "next_node"
+    _told_by_identity: ClassVar[tuple[str, ...]] = ("adapter", "lm", "signature")
 
     def lm_for(self, ctx: RunContext[StateT]) -> Any:
         """Find the language model: `lm`, `ctx.deps` or its `lm`, or the one of `dspy.context`.
@@ -197,6 +199,16 @@ class SignatureNode(BaseNode[StateT]):
         )
         successor = self.next_node(ctx)
         return await successor if inspect.isawaitable(successor) else successor
+
+    def _cache_identity(self, ctx: RunContext[StateT]) -> dict[str, Any]:
+        """What stands in the key of a cached node for model, adapter and signature."""
+        dspy = _load_dspy()
+        return {
+            "adapter": identity_of_adapter(self.adapter or dspy.settings.adapter),
+            "lm": identity_of_lm(self.lm_for(ctx)),
+            "signature": identity_of_signature(self._parsed_signature()),
+            "dspy": dspy.__version__,  # which lays out the prompts
+        }
 
     def _parsed_signature(self) -> Any:
         """`signature` as a class; text is parsed once for each class of nodes."""
