@@ -1,7 +1,8 @@
 """The names of the first design, under its import paths; they are the very objects of the engine.
 
 Code that was written against the first design goes on to work: `BaseNode` and its neighbours are in
-`node_interface`, `ParallelExecutor` and its neighbours in `parallel_executor`, all of them here.
+`node_interface`, `ParallelExecutor` and its neighbours in `parallel_executor`, caches in `caching`,
+all of them here.
 There is no logic in this folder, and new code imports from `lift_sys` and `lift_sys.errors`.
 """
 
@@ -10,6 +11,10 @@ from typing import TYPE_CHECKING
 from lift_sys._lazy import attach
 
 if TYPE_CHECKING:
+    from lift_sys.dspy_signatures.caching import CachedParallelExecutor as CachedParallelExecutor
+    from lift_sys.dspy_signatures.caching import CachingStrategy as CachingStrategy
+    from lift_sys.dspy_signatures.caching import InMemoryCache as InMemoryCache
+    from lift_sys.dspy_signatures.caching import NoOpCache as NoOpCache
     from lift_sys.dspy_signatures.node_interface import AbstractBaseNode as AbstractBaseNode
     from lift_sys.dspy_signatures.node_interface import BaseNode as BaseNode
     from lift_sys.dspy_signatures.node_interface import End as End
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from lift_sys.dspy_signatures.parallel_executor import ParallelExecutor as ParallelExecutor
 
 _SOURCES = {
+    "caching": ["CachedParallelExecutor", "CachingStrategy", "InMemoryCache", "NoOpCache"],
     "node_interface": ["AbstractBaseNode", "BaseNode", "End", "NextNode", "RunContext"],
     "parallel_executor": [
         "MergeError",
@@ -37,10 +43,14 @@ _SOURCES = {
 __all__ = [
     "AbstractBaseNode",
     "BaseNode",
+    "CachedParallelExecutor",
+    "CachingStrategy",
     "End",
+    "InMemoryCache",
     "MergeError",
     "MergeStrategy",
     "NextNode",
+    "NoOpCache",
     "NodeResult",
     "ParallelExecutionError",
     "ParallelExecutor",
