@@ -34,6 +34,7 @@ SUBJECTS = (
     "memory",
     "imports",
     "criteria",
+    "cache",
     "determinism",
     "explore",
     "stores",
