@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lift_sys.durability.facts import Fact as Fact
     from lift_sys.durability.facts import RunRecord as RunRecord
     from lift_sys.durability.query import RunQuery as RunQuery
+    from lift_sys.durability.rewinding import rewind as rewind
     from lift_sys.durability.store import Store as Store
     from lift_sys.durability.stores.memory import MemoryStore as MemoryStore
     from lift_sys.durability.stores.postgres import PostgresStore as PostgresStore
@@ -39,6 +40,7 @@ __all__ = [
     "SqliteCache",
     "SqliteStore",
     "Store",
+    "rewind",
 ]
 
 __getattr__, __dir__ = attach(
@@ -54,6 +56,7 @@ __getattr__, __dir__ = attach(
         ],
         "facts": ["Fact", "RunRecord"],
         "query": ["RunQuery"],
+        "rewinding": ["rewind"],
         "store": ["Store"],
         "stores.memory": ["MemoryStore"],
         "stores.postgres": ["PostgresStore"],

@@ -1,0 +1,58 @@
+"""What comes before what in a run, told by addresses alone; see `lift_sys.core.address`."""
+
+from __future__ import annotations
+
+import re
+
+from lift_sys.durability.facts import Kind
+
+_TOKEN = re.compile(r"([./>~]?)(\d+)")
+# What a step calls comes before the fork that it returns, and both before the walk's next step.
+_RANK = {"~": 0, ".": 1, "/": 2}
+
+
+def places(address: str) -> list[tuple[str, int]]:
+    """An address with nothing left out: `/` and a step's number after each walk that it enters.
+
+    `0.2/1>3` is step 0 of the run, branch 2, step 1, its first run inside, step 3 of that.
+    """
+    found: list[tuple[str, int]] = []
+    for sign, text in _TOKEN.findall(address):
+        number = int(text)
+        if sign == ".":
+            found += [(".", number), ("/", 0)]
+        elif sign == "/":
+            found[-1] = ("/", number)
+        elif sign == "~":
+            found.append(("~", number))
+        else:  # a run's own step; `>` is also how the first run inside a step is written
+            if sign == ">" and found[-1][0] == "/":
+                found.append(("~", 0))
+            found.append(("/", number))
+    return found
+
+
+def is_before(kind: Kind, address: str, at: str, *, stops: bool = False) -> bool:
+    """Whether a fact had to be there before the step `at` began, or is of a branch beside it.
+
+    Args:
+        kind: The fact's kind.
+        address: The fact's address.
+        at: The step's.
+        stops: Whether the fact ends the whole run; nothing comes after it, nor beside it.
+    """
+    if kind == "started":
+        return False
+    given, wanted = places(address), places(at)
+    for index, (one, other) in enumerate(zip(given, wanted, strict=False)):
+        if one == other:
+            continue
+        if one[0] == other[0] == ".":  # branches of one fork stand side by side
+            return not stops or any(sign == "~" for sign, _ in given[index:])
+        return (_RANK[one[0]], one[1]) < (_RANK[other[0]], other[1])
+    if len(given) > len(wanted):
+        return False
+    if kind == "edit" or len(given) == len(wanted):
+        return kind == "edit"
+    # A step around the one that is meant: it forked before, or is still at work.
+    return kind == "step" and wanted[len(given)][0] == "."
