@@ -1,9 +1,9 @@
 """Going back: a new run shares what was done before a step, and does the rest again."""
 
 import pytest
+from durability.random_runs import Ask, Fan, Go, Inside, Walk, Work, carried_on, told, walks
 from durability.random_runs import Board as Random
-from durability.random_runs import Fan, Go, Inside, Work, carried_on, told, walks
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from pydantic import BaseModel, Field
 
 from lift_sys import BaseNode, End, Fork, Graph, MergeStrategy, RunContext, Stop
@@ -43,33 +43,49 @@ def test_what_was_before(kind, address, at, stays):
     assert is_before(kind, address, at) is stays
 
 
-@given(walk=walks())
-@example(
-    walk=(Fan(((Work(), Inside(((Work(),), (Work(),)))), (Work(),)), MergeStrategy.ALL_SUCCESS),)
+LINED_UP: Walk = (
+    Fan(((Work(), Inside(((Work(),), (Work(),)))), (Work(),)), MergeStrategy.ALL_SUCCESS),
+    Ask(),
 )
-def test_from_every_step_the_run_comes_to_the_same(walk):
-    """And only what the new run does not share runs again."""
 
-    async def scenario():
+
+def check_every_step(walk: Walk) -> None:
+    """Rewind at each step of a run, and go on."""
+
+    async def scenario() -> None:
         graph, store = Graph(Go(walk)), MemoryStore()
         await graph.run(state=Random(), store=store, execution_id="one", seed=3, deps=[])
         plain, _ = await carried_on(graph, "one", store)
         _, facts = await store.load("one")
-        steps = {fact.address for fact in facts if fact.kind == "step"}
-        for at in sorted(steps):
+        for at in sorted({fact.address for fact in facts if fact.kind == "step"}):
             name = await rewind(store, None, "one", at=at)
             record, shared = await store.load(name)
             again, ran = await carried_on(graph, name, store)
 
             assert told(again) == told(plain), at
-            assert at in ran
             kept = {fact.address for fact in shared if fact.kind == "step"}
+            assert at in ran
             assert kept.isdisjoint(ran), at
             assert (record.parent, record.parent_address) == ("one", at)
             assert (record.steps, record.status) == (len(kept), "suspended")
         await store.close()
 
     run_virtual(scenario())
+
+
+@given(walk=walks())
+@settings(max_examples=10)
+@example(walk=LINED_UP)
+def test_from_every_step_the_run_comes_to_the_same(walk: Walk):
+    """And only what the new run does not share runs again."""
+    check_every_step(walk)
+
+
+@pytest.mark.slow
+@given(walk=walks())
+@settings(max_examples=200)
+def test_from_every_step_of_many_runs_it_comes_to_the_same(walk: Walk):
+    check_every_step(walk)
 
 
 class Limits(BaseModel):
