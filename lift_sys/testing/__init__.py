@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lift_sys.testing.contexts import FixedClock as FixedClock
     from lift_sys.testing.contexts import context_for as context_for
     from lift_sys.testing.controlled import ControlledRunner as ControlledRunner
+    from lift_sys.testing.crashes.asserting import assert_resumable as assert_resumable
     from lift_sys.testing.models import Delayed as Delayed
     from lift_sys.testing.models import ScriptedModel as ScriptedModel
 
@@ -29,6 +30,7 @@ __all__ = [
     "ScriptedModel",
     "VirtualClock",
     "VirtualLoop",
+    "assert_resumable",
     "context_for",
     "new_virtual_loop",
     "run_virtual",
@@ -47,6 +49,7 @@ __getattr__, __dir__ = attach(
         ],
         "contexts": ["FixedClock", "context_for"],
         "controlled": ["ControlledRunner"],
+        "crashes.asserting": ["assert_resumable"],
         "models": ["Delayed", "ScriptedModel"],
     },
 )

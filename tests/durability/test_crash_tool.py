@@ -1,0 +1,185 @@
+"""`assert_resumable` finds what is wrong: with graphs, with stores, and with our own engine."""
+
+import asyncio
+import time
+
+import pytest
+from durability.crash_graphs import ANSWERS, GRAPHS, Leaf, Work
+from pydantic import BaseModel, SecretStr
+
+from lift_sys import BaseNode, End, Graph, RunContext
+from lift_sys.durability import SqliteStore
+from lift_sys.durability.journal import RunJournal
+from lift_sys.durability.page import Page
+from lift_sys.errors import UsageError
+from lift_sys.testing import assert_resumable
+
+
+async def test_it_works_where_a_loop_and_threads_run():
+    """All forks are made by a process with one thread."""
+    waiting = asyncio.get_running_loop().run_in_executor(None, lambda: None)
+
+    assert assert_resumable(GRAPHS["chain"], Work(), at="before commit 3") == 1
+    await waiting
+
+
+def test_it_counts_what_it_has_killed():
+    """Before and after each of its writes: begin, two steps, end; and at an instant."""
+    assert assert_resumable(Graph(Single), Work(), instants=1) in (8, 9)
+
+
+class Single(BaseNode[Work]):
+    async def run(self, ctx: RunContext[Work]) -> "Leaf":
+        return Leaf("last")
+
+
+class Forgetful(SqliteStore):
+    """Says that a step is kept before it is."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.waiting = []
+
+    async def commit(self, execution_id, epoch, facts):
+        waiting, self.waiting = self.waiting, list(facts)
+        if waiting:
+            await super().commit(execution_id, epoch, waiting)
+
+    async def finish(self, execution_id, epoch, status, **options):
+        await super().commit(execution_id, epoch, self.waiting)
+        self.waiting = []
+        await super().finish(execution_id, epoch, status, **options)
+
+
+def test_a_store_that_keeps_late_is_found():
+    """And the message says how to see just that again."""
+
+    def forgetful(folder):
+        return Forgetful(folder / "runs.db")
+
+    with pytest.raises(AssertionError, match="finished began again: 0") as caught:
+        assert_resumable(GRAPHS["chain"], Work(), store=forgetful)
+
+    assert "Killed after commit 2 (the step at 0 (Link))" in str(caught.value)
+    assert "at='after commit 2'" in str(caught.value)
+    with pytest.raises(AssertionError, match="began again"):
+        assert_resumable(GRAPHS["chain"], Work(), store=forgetful, at="after commit 2")
+
+
+def test_an_engine_that_tells_before_it_keeps_is_found(monkeypatch):
+    """A step that goes on before its fact is there has effects that nobody remembers."""
+    keep, kept = RunJournal.keep, []
+
+    async def later(self, kind, ctx, node, before, body, elapsed=0.0):
+        digest = await keep(_Elsewhere(self, kept), kind, ctx, node, before, body, elapsed)
+        return digest
+
+    monkeypatch.setattr(RunJournal, "keep", later)
+
+    with pytest.raises(AssertionError, match="began before what leads to them was kept: 1"):
+        assert_resumable(GRAPHS["chain"], Work(), instants=0)
+
+
+class _Elsewhere:
+    """A journal whose store keeps in the background."""
+
+    def __init__(self, journal, tasks):
+        self._journal, self._tasks = journal, tasks
+
+    def __getattr__(self, name):
+        return self if name == "store" else getattr(self._journal, name)
+
+    async def commit(self, *fact):
+        self._tasks.append(asyncio.ensure_future(self._journal.store.commit(*fact)))
+
+
+def test_an_engine_that_forgets_joins_is_found(monkeypatch):
+    """A branch that failed, and was joined without its result, must not be tried again."""
+
+    async def joined(self, node, base, results, joined):
+        self._metadata = self._metadata.refresh(joined.metadata, name="metadata")
+        self._provenance = self._provenance.refresh(joined.provenance, name="provenance")
+        self._has_notes = True, True
+
+    monkeypatch.setattr(Page, "joined", joined)
+
+    with pytest.raises(AssertionError, match=r"began again: 0\.0/1"):
+        assert_resumable(GRAPHS["best_effort"], Work(), instants=0)
+
+
+class Restless(BaseNode[Work]):
+    async def run(self, ctx: RunContext[Work]) -> Leaf:
+        ctx.state.total = time.monotonic_ns()
+        return Leaf("last")
+
+
+def test_a_graph_that_is_never_the_same_is_told_apart():
+    with pytest.raises(AssertionError, match="does so without a crash, too") as caught:
+        assert_resumable(Graph(Restless), Work(), at="before commit 2")
+
+    assert "state.total: " in str(caught.value)
+
+
+class Arrange(BaseNode[Work]):
+    """Leaves something in its process, which is nowhere else."""
+
+    async def run(self, ctx: RunContext[Work]) -> "Expect":
+        ctx.deps.append("ready")
+        return Expect()
+
+
+class Expect(BaseNode[Work]):
+    async def run(self, ctx: RunContext[Work]) -> End:
+        while not ctx.deps:
+            await asyncio.sleep(0.01)
+        return End()
+
+
+def test_a_run_that_is_stuck_is_found():
+    with pytest.raises(AssertionError, match="did not end in 2 s: it is stuck"):
+        assert_resumable(Graph(Arrange), Work(), deps=[], timeout=2, at="after commit 2")
+
+
+class Needy(BaseNode[Work]):
+    async def run(self, ctx: RunContext[Work]) -> End:
+        raise ConnectionError(ctx.deps)
+
+
+def test_a_graph_that_fails_by_itself_is_said():
+    with pytest.raises(AssertionError, match="Without a crash, the run failed") as caught:
+        assert_resumable(Graph(Needy), Work(), deps="no service")
+
+    assert "ConnectionError: no service" in str(caught.value)
+
+
+def test_a_question_without_an_answer_is_said():
+    with pytest.raises(AssertionError, match="asks for 'b': give `answers="):
+        assert_resumable(GRAPHS["questions"], Work(), answers={"a": ANSWERS["a"]})
+
+
+class Locked(BaseModel):
+    key: SecretStr = SecretStr("s")
+    length: int = 0
+
+
+class Open(BaseNode[Locked]):
+    async def run(self, ctx: RunContext[Locked]) -> End:
+        ctx.state.length = len(ctx.state.key.get_secret_value())
+        return End()
+
+
+def test_secrets_are_given_again():
+    secrets = {"key": "s"}
+
+    assert assert_resumable(Graph(Open), Locked(), secrets=secrets, at="after commit 2") == 1
+
+
+@pytest.mark.parametrize("at", ["somewhere", "after commit x", "before 3 ms", "after ms"])
+def test_a_place_that_is_none_is_refused(at):
+    with pytest.raises(UsageError, match="such as 'before commit 3'"):
+        assert_resumable(GRAPHS["chain"], Work(), at=at)
+
+
+def test_a_store_is_given_by_what_makes_it(tmp_path):
+    with pytest.raises(UsageError, match="a URL or a function"):
+        assert_resumable(GRAPHS["chain"], Work(), store=SqliteStore(tmp_path / "a.db"))
