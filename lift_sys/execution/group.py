@@ -88,7 +88,6 @@ class Group(Generic[HolderT]):
         self._rank = 0
         self._silent = engine.scope.publish is None and finished is None
         self._witness: Witness | None = None
-        # Most strategies ask nothing of a single result.
         self._asks = isinstance(strategy, Majority) or bool(strategy and strategy.accept)
 
     async def run(self) -> list[NodeResult[Any]]:
@@ -193,11 +192,12 @@ class Group(Generic[HolderT]):
                     place, name = self._address(index), node_name(self.nodes[index])
                     error = SelfCancelledError(address=place, node=name)
                     self._note(index, self._lost(index, error))
-            elif isinstance(raised := task.exception(), Suspended):
-                self._cut(holder)
-                self._questions[index] = raised  # undecided: the others go on
-            elif raised is not None:
-                self._note(index, self.branches.conclude(holder, None, raised))
+            elif (raised := task.exception()) is not None:
+                if isinstance(raised, Suspended):
+                    self._cut(holder)
+                    self._questions[index] = raised  # undecided: the others go on
+                else:
+                    self._note(index, self.branches.conclude(holder, None, raised))
             elif self._expired:  # too late: it resisted its cancellation, and counts as unfinished
                 self._cut(holder)
             else:

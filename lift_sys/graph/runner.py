@@ -15,6 +15,7 @@ from lift_sys.core.address import branch_address
 from lift_sys.core.context import BranchResult
 from lift_sys.core.node import DECLARED_BY_CLASS, FunctionNode, node_name
 from lift_sys.core.policies import Isolation
+from lift_sys.core.ports import WalkLog
 from lift_sys.core.successors import End, Fork, Stop, Suspend
 from lift_sys.errors import (
     UsageError,
@@ -70,32 +71,25 @@ class Runner:
         assert walk.ctx is not None
         step = 0
         branches: tuple[BranchResult, ...] = ()
-        answer: Any = None
+        answered = False
         log = walk.log
         while True:
             ctx = walk.ctx
             ctx.address = address = f"{prefix}{slash}{step}" if step or not slash else prefix
             ctx.attempt = 1
             ctx.branches = branches
-            ctx.answer = answer
             ctx._random = None
             contract = contracts.get(type(node)) or self._contract(node)
             own = getattr(node, "__dict__", None)
             if own and not DECLARED_BY_CLASS.isdisjoint(own):
                 refuse_own(node)
-            successor = None
-            if log is not None:
-                successor, state = log.recall(address, ctx, walk.state)
-                if successor is not None:
-                    engine.steps += 1
-                elif state is not walk.state:  # somebody has edited it before this step
-                    _blame(walk, state, address, node)
-                    walk.state = state
-            if successor is None:
+            if log is None or (done := self._recall(log, walk, address, node)) is None:
                 successor, state, attempts, _ = await run_step(
                     engine, walk, node, ctx, walk.state, contract
                 )
                 record.attempts += attempts
+            else:
+                successor, state = done
             if state is not walk.state:
                 _blame(walk, state, address, node)
                 walk.state = state
@@ -103,7 +97,9 @@ class Runner:
                 raise asyncio.CancelledError
             if self.gate is not None:
                 await self.gate(Step(address, node, successor, ctx.state))
-            branches, answer = (), None
+            branches = ()
+            if answered:
+                ctx.answer, answered = None, False
             if type(successor) in contracts:  # a node: the most frequent case
                 node = successor
                 step += 1
@@ -111,8 +107,9 @@ class Runner:
             if isinstance(successor, Fork):
                 branches = await self._fork(walk, address, node, successor)
                 successor = successor.then
-            elif isinstance(successor, Suspend):
-                answer = await self._answer(walk, address, node, successor)
+            elif type(successor) is Suspend:
+                ctx.answer = await self._answer(walk, address, node, successor)
+                answered = True
                 successor = successor.then
             if isinstance(successor, End):
                 if isinstance(successor, Stop):
@@ -178,6 +175,20 @@ class Runner:
                 branches.blames[index] for index in joined.taken if index in branches.blames
             )
         return tuple(map(shown, results))
+
+    def _recall(
+        self, log: WalkLog, walk: Walk, address: str, node: Any
+    ) -> tuple[Any, Snapshot[Any]] | None:
+        """What the step did before, done again; None if it has not finished."""
+        assert walk.ctx is not None
+        successor, state = log.recall(address, walk.ctx, walk.state)
+        if successor is not None:
+            self.engine.steps += 1
+            return successor, state
+        if state is not walk.state:  # somebody has edited it before this step
+            _blame(walk, state, address, node)
+            walk.state = state
+        return None
 
     async def _run_group(
         self,
