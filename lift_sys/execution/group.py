@@ -193,15 +193,14 @@ class Group(Generic[HolderT]):
                     error = SelfCancelledError(address=place, node=name)
                     self._note(index, self._lost(index, error))
             elif (raised := task.exception()) is not None:
-                if isinstance(raised, Suspended):
-                    self._cut(holder)
-                    self._questions[index] = raised  # undecided: the others go on
-                else:
-                    self._note(index, self.branches.conclude(holder, None, raised))
+                self._note(index, self.branches.conclude(holder, None, raised))
             elif self._expired:  # too late: it resisted its cancellation, and counts as unfinished
                 self._cut(holder)
             else:
                 self._note(index, self.branches.conclude(holder, task.result(), None))
+        except Suspended as asked:  # undecided: the others go on
+            self._cut(holder)
+            self._questions[index] = asked
         except BaseException as fatal:
             self._cut(holder)
             self.results[index] = self._lost(index, fatal)
@@ -210,7 +209,8 @@ class Group(Generic[HolderT]):
         holder.task = None  # or task and holder would refer to each other
         if self._waiting and not self._closed:
             self._start_some()
-        self._settle()
+        if not self._running:
+            self._settle()
 
     def _cut(self, holder: HolderT) -> None:
         holder.ended = self.engine.time()

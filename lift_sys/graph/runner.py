@@ -145,17 +145,29 @@ class Runner:
         base = Base.of(walk.ctx, walk.state)
         decider = decider_for(strategy, len(fork.nodes))
         branches = WalkedBranches(self, base, fork.nodes, address, walk.log)
-        try:
-            results = None
-            if walk.log is not None:
-                results = await self._recalled(walk, fork, branches, decider)
-            if results is None:
-                results = await self._run_group(walk, address, node, fork, branches, decider)
-        except Stopped as stop:  # the state that ends the run has what this walk wrote, too
-            walk.blame = walk.blame or Blame()
-            walk.blame.take_over([stop.walk.blame or Blame()])
-            stop.walk.blame = walk.blame
-            raise
+        results = None
+        if walk.log is not None:
+            results = await self._recalled(walk, fork, branches, decider)
+        if results is None:
+            group = Group(
+                engine,
+                base,
+                fork.nodes,
+                branches,
+                decider,
+                strategy,
+                address=address,
+                node=node_name(node),
+                max_concurrent=fork.max_concurrent,
+                timeout=engine.timeouts.group if fork.timeout is None else fork.timeout,
+            )
+            try:
+                results = await group.run()
+            except BaseException as error:  # what it did is counted, whatever ended it
+                walk.busy += self.record.count(group.ended())
+                if isinstance(error, Stopped):
+                    _blame_before(error, walk)
+                raise
         walk.ended = engine.time()
         walk.busy += self.record.count(results)
         check_met(decider, results, f" at {at_step(address, node_name(node))}")
@@ -189,34 +201,6 @@ class Runner:
             _blame(walk, state, address, node)
             walk.state = state
         return None
-
-    async def _run_group(
-        self,
-        walk: Walk,
-        address: str,
-        node: Any,
-        fork: Fork[Any, Any],
-        branches: WalkedBranches,
-        decider: Decider,
-    ) -> list[NodeResult[Any]]:
-        engine = self.engine
-        group = Group(
-            engine,
-            branches.base,
-            fork.nodes,
-            branches,
-            decider,
-            fork.rule,
-            address=address,
-            node=node_name(node),
-            max_concurrent=fork.max_concurrent,
-            timeout=engine.timeouts.group if fork.timeout is None else fork.timeout,
-        )
-        try:
-            return await group.run()
-        except BaseException:  # what it did is counted, whatever ended it
-            walk.busy += self.record.count(group.ended())
-            raise
 
     async def _recalled(
         self, walk: Walk, fork: Fork[Any, Any], branches: WalkedBranches, decider: Decider
@@ -257,6 +241,9 @@ class Runner:
         branch.holding, branch.index, branch.task = False, index, walk.task
         try:
             return branch, await steps
+        except Stopped as stop:
+            _blame_before(stop, walk)
+            raise
         finally:
             current_holder.set(walk)
 
@@ -294,3 +281,10 @@ def _blame(walk: Walk, state: Snapshot[Any], address: str, node: Any) -> None:
         walk.blame = Blame()
     paths = state.changed
     walk.blame.note(changed_paths(walk.state, state) if paths is None else paths, address, node)
+
+
+def _blame_before(stop: Stopped, walk: Walk) -> None:
+    """The state that ends the run has what the walk that forked had written, too."""
+    walk.blame = walk.blame or Blame()
+    walk.blame.take_over([stop.walk.blame or Blame()])
+    stop.walk.blame = walk.blame
