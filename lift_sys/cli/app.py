@@ -19,11 +19,17 @@ from lift_sys.execution.log import error_text
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_SUSPENDED = 3  # it waits for answers
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 # Name of each command to the module that holds it, in the order in which help shows them.
 _COMMANDS = {
     "run": "run",
+    "runs": "runs",
+    "show": "show",
+    "resume": "resume",
+    "rewind": "rewind",
+    "rm": "rm",
     "check": "check",
     "agreement": "agreement",
     "draw": "draw",
@@ -37,6 +43,9 @@ _HELP = """Run graphs of LLM nodes in parallel, and trust the answer.
 \b
   lift demo                   real work on the embedded model, no key needed
   lift run flow.py:graph      run a graph
+  lift run flow.py:graph --store
+                              keep it, so that it can go on after a crash: lift resume
+  lift runs                   what is kept; lift show RUN, lift rewind RUN
   lift draw flow.py:graph     draw it as a Mermaid diagram
   lift check flow.py:graph    find out whether it gives the same every time
   lift agreement runs.jsonl --question id --run n --output text
@@ -96,7 +105,8 @@ def report(error: BaseException, *, show_traceback: bool = False) -> None:
     cls=LiftGroup,
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 the run or the check failed, 2 wrong usage, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 the run or the check failed, 2 wrong usage, 3 the run waits for "
+    "answers, 130 interrupted.",
 )
 @click.version_option(__version__, prog_name="lift", message="%(prog)s %(version)s")
 @click.option("--traceback", is_flag=True, help="Show tracebacks of errors (or LIFT_TRACEBACK=1).")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from contextlib import ExitStack
+from typing import Any
 
 import click
 
 from lift_sys.cli.session import Session
+from lift_sys.cli.stores import opened_store, store_words
+from lift_sys.core.context import fresh_execution_id
 
 
 @click.command()
@@ -18,8 +23,19 @@ from lift_sys.cli.session import Session
     help="How many installed packages; about 4 requests to the model each.",
 )
 @click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")
+@click.option(
+    "--store",
+    "place",
+    metavar="[FILE|URL]",
+    is_flag=False,
+    flag_value="",
+    help="Keep the run: killed at any moment, it goes on by the command that is printed.",
+)
+@click.option("--id", "execution_id", help="Name of the run; a kept one of this name goes on.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no log.")
-def demo(packages: int, as_document: bool, quiet: bool) -> None:
+def demo(
+    packages: int, as_document: bool, place: str | None, execution_id: str | None, quiet: bool
+) -> None:
     """Ask a small model which licences your installed packages have.
 
     It runs on this machine: no network, no key. Per package three nodes vote in parallel, each
@@ -33,10 +49,25 @@ def demo(packages: int, as_document: bool, quiet: bool) -> None:
         if not quiet:
             click.echo(sentence, err=True)
 
-    report = Session(quiet=quiet, outermost=True).run(
-        lambda on_event: audit_installed(packages, on_event=on_event, say=say)
-    )
+    options: dict[str, Any] = {"say": say}
+    session = Session(quiet=quiet, outermost=True)
+    with ExitStack() as stack:
+        if place is not None:
+            name = options["execution_id"] = execution_id or fresh_execution_id()
+            options["store"] = stack.enter_context(opened_store(place, new=True))
+            again = demo_command(packages, place, name)
+            session.last_words = f"The run {name} is kept; this goes on with it:\n  {again}"
+            say(session.last_words)
+        report = session.run(
+            lambda on_event: audit_installed(packages, on_event=on_event, **options)
+        )
     if as_document:
         click.echo(as_json(plain(report_as_dict(report)), indent=2))
     else:
         print_report(report, sys.stdout)
+
+
+def demo_command(packages: int, place: str | None, execution_id: str) -> str:
+    """The command that goes on with a kept demo."""
+    words = ["lift", "demo", "--packages", str(packages), "--id", execution_id]
+    return f"{shlex.join(words)} {store_words(place) or '--store'}"

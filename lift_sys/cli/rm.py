@@ -1,0 +1,56 @@
+"""`lift rm`: remove kept runs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, get_args
+
+import click
+
+from lift_sys.cli.moments import parse_moment
+from lift_sys.cli.stores import opened_store, store_option
+from lift_sys.durability.facts import Status
+from lift_sys.errors import UsageError
+from lift_sys.execution.log import counted
+
+if TYPE_CHECKING:
+    from lift_sys.durability.stores.base import DatabaseStore
+
+
+@click.command()
+@click.argument("execution_ids", metavar="[RUN]...", nargs=-1)
+@click.option("--older-than", metavar="AGE|DATE", help="All begun before: 30d, 2026-03-01.")
+@click.option("--status", type=click.Choice(get_args(Status)), help="Of these only those that ...")
+@click.option("--keep", type=click.IntRange(min=0), help="All but the newest N.")
+@store_option
+def rm(
+    execution_ids: tuple[str, ...],
+    older_than: str | None,
+    status: Status | None,
+    keep: int | None,
+    place: str | None,
+) -> None:
+    """Remove kept runs: those that are named, or all that are old.
+
+    Runs under way are removed by name only.
+    """
+    chosen = older_than is not None or keep is not None or status is not None
+    if bool(execution_ids) == chosen:
+        raise UsageError("Name runs, or say which ones: --older-than 30d, --keep 100, --status ...")
+    from lift_sys.durability.history import prune
+
+    moment = None if older_than is None else parse_moment(older_than, option="--older-than")
+    with opened_store(place) as store:
+        if chosen:
+            gone = asyncio.run(prune(store, older_than=moment, keep=keep, status=status))
+        else:
+            gone = asyncio.run(_remove(store, execution_ids))
+    click.echo(f"{counted(gone, 'run')} removed.", err=True)
+
+
+async def _remove(store: DatabaseStore, execution_ids: tuple[str, ...]) -> int:
+    for name in execution_ids:  # all are there, or none is removed
+        await store.load(name)
+    for name in dict.fromkeys(execution_ids):
+        await store.delete(name)
+    return len(set(execution_ids))

@@ -1,0 +1,102 @@
+"""`lift runs`: which runs are kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from lift_sys.cli.moments import parse_moment, shown_moment
+from lift_sys.cli.stores import opened_store, store_option
+from lift_sys.durability.facts import Status
+from lift_sys.execution.log import seconds
+from lift_sys.observe.events_json import as_json
+
+if TYPE_CHECKING:
+    from lift_sys.durability import RunRecord
+
+_COLORS = {"finished": "green", "failed": "red", "suspended": "yellow", "cancelled": "yellow"}
+_HEADS = ("RUN", "STATUS", "GRAPH", "CREATED", "TIME", "STEPS", "TOKENS")
+
+
+@click.command()
+@click.option("--status", type=click.Choice(get_args(Status)), help="Only those that stand so.")
+@click.option("--since", metavar="AGE|DATE", help="Only those begun since: 2h, 30d, 2026-03-01.")
+@click.option("--node", help="Only those in which a node of this name has finished.")
+@click.option("--user", help="Only those of this user.")
+@click.option("--graph", help="Only those of the graph of this name.")
+@click.option("--longer-than", type=float, metavar="SECONDS", help="Only those that took so long.")
+@click.option("--slowest", is_flag=True, help="The slowest first, instead of the newest.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--json", "as_document", is_flag=True, help="A JSON list on stdout.")
+@store_option
+def runs(
+    status: Status | None,
+    since: str | None,
+    node: str | None,
+    user: str | None,
+    graph: str | None,
+    longer_than: float | None,
+    slowest: bool,
+    limit: int,
+    as_document: bool,
+    place: str | None,
+) -> None:
+    """List kept runs."""
+    from lift_sys.durability import RunQuery
+
+    query = RunQuery(
+        status=status,
+        since=None if since is None else parse_moment(since, option="--since"),
+        node=node,
+        user_id=user,
+        graph=graph,
+        longer_than=longer_than,
+        order="slowest" if slowest else "newest",
+        limit=limit,
+    )
+    with opened_store(place) as store:
+        found = asyncio.run(store.runs(query))
+    if as_document:
+        click.echo(as_json([run_as_dict(record) for record in found], indent=2))
+    elif found:
+        for line in _table(found):
+            click.echo(line)
+        if len(found) == limit:
+            click.echo(f"(the first {limit}; --limit shows more)", err=True)
+    else:
+        click.echo("No such runs.", err=True)
+
+
+def run_as_dict(record: RunRecord) -> dict[str, Any]:
+    """A run as JSON-like data; what it was started with is left out."""
+    left_out = {"start", "state", "metadata", "shape", "input"}
+    return record.model_dump(mode="json", exclude=left_out)
+
+
+def _table(found: Sequence[RunRecord]) -> list[str]:
+    rows = [
+        (
+            record.execution_id,
+            record.status,
+            record.graph,
+            shown_moment(record.created_at),
+            seconds(record.elapsed),
+            str(record.steps),
+            str(record.tokens),
+        )
+        for record in found
+    ]
+    widths = [max(map(len, column)) for column in zip(_HEADS, *rows, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell.rjust(width) if index > 3 else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        padded[1] = click.style(padded[1], fg=_COLORS.get(cells[1]))
+        return "  ".join(padded).rstrip()
+
+    return [line(_HEADS), *map(line, rows)]

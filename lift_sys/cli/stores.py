@@ -1,0 +1,110 @@
+"""Where the command line keeps runs: what `--store` says, or LIFT_STORE, or the project's own file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lift_sys.errors import UsageError
+
+if TYPE_CHECKING:
+    from lift_sys.durability.stores.base import DatabaseStore
+
+FOLDER = ".lift"
+FILE = "runs.db"
+# What marks the folder of a project.
+_MARKS = (FOLDER, "pyproject.toml", ".git")
+
+store_option = click.option(
+    "--store",
+    "place",
+    metavar="FILE|URL",
+    help="A file, or postgresql://...; else LIFT_STORE, else .lift/runs.db in the project.",
+)
+
+
+def place_of(place: str | None) -> str:
+    """Where runs are: the option, the environment, or the project's file."""
+    return place or os.environ.get("LIFT_STORE") or str(project_folder() / FOLDER / FILE)
+
+
+def project_folder() -> Path:
+    """The folder of the project around the current folder; that itself where there is none."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if folder != Path.home() and any((folder / mark).exists() for mark in _MARKS):
+            return folder
+    return here
+
+
+def open_store(place: str | None, *, new: bool = False) -> DatabaseStore:
+    """The store at `place`.
+
+    Args:
+        place: As `--store` has it.
+        new: Whether it may be made; else it has to be there.
+
+    Raises:
+        UsageError: There is none, and nobody is to make it.
+        StoreError: It can't be made.
+    """
+    found = place_of(place)
+    if found.startswith(("postgresql://", "postgres://")):
+        from lift_sys.durability import PostgresStore
+
+        return PostgresStore(found)
+    if "://" in found:
+        kind = found.partition(":")[0]
+        raise UsageError(f"--store takes a file or postgresql://..., not {kind}://...")
+    from lift_sys.durability import SqliteStore
+
+    path = Path(found)
+    if new and path.parent.name == FOLDER:
+        _make_folder(path.parent)
+    if not new and not path.exists():
+        raise UsageError(
+            f"There is no store {str(path)!r}. `lift run --store` makes one; `--store FILE` or "
+            f"LIFT_STORE names another."
+        )
+    return SqliteStore(path)
+
+
+@contextmanager
+def opened_store(place: str | None, *, new: bool = False) -> Iterator[DatabaseStore]:
+    """As `open_store`, and closes it."""
+    store = open_store(place, new=new)
+    try:
+        yield store
+    finally:
+        asyncio.run(store.close())
+
+
+def resume_command(execution_id: str, place: str | None) -> str:
+    """The command that goes on with a run, as a shell takes it."""
+    return f"lift resume {shlex.quote(execution_id)} {store_words(place)}".rstrip()
+
+
+def store_words(place: str | None) -> str:
+    """The option that names the store again, without the password that a URL may hold."""
+    if not place:
+        return ""
+    return "--store URL" if "://" in place else f"--store {shlex.quote(place)}"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{str(folder)!r} can't be made ({error.strerror}); name a file: --store FILE."
+        ) from error

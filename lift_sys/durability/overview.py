@@ -1,0 +1,111 @@
+"""What a run's facts tell, step by step, without its code: for people and programs that look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias, cast
+
+from lift_sys.core.address import declared_order
+from lift_sys.durability.facts import Fact, Json, RunRecord
+from lift_sys.durability.past import places
+
+#: `interrupted`: an attempt was under way when the process ended, or is under way now.
+StepStatus: TypeAlias = Literal["finished", "interrupted", "waiting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepView:
+    """One step.
+
+    Attributes:
+        address: Where it stands.
+        depth: How many forks and runs inside are around it.
+        node: The node's name.
+        status: How it stands.
+        attempt: Which attempt finished, or is under way.
+        started_at: When that began.
+        elapsed: Seconds that it ran.
+        tokens: Tokens that it spent.
+        cost: US dollars that it spent; None where no price is known.
+        successor: What it returned: a node's name, `End`, `Stop`, `Fork` or `Suspend`.
+        writes: What it wrote to the state, in typed JSON.
+        edits: What somebody changed in the state before it.
+        joined: Indices of the branches that succeeded, if it forked and was joined.
+        failed: Why other branches did not, by index.
+        question: What it asks: `key`, `reason` and `schema`, in typed JSON.
+        answered: Whether that was answered, or came too late.
+    """
+
+    address: str
+    depth: int
+    node: str
+    status: StepStatus
+    attempt: int
+    started_at: datetime
+    elapsed: float
+    tokens: int
+    cost: float | None
+    successor: str | None
+    writes: list[Json]
+    edits: list[Json]
+    joined: list[int] | None
+    failed: dict[str, Json]
+    question: dict[str, Json] | None
+    answered: bool
+
+
+def overview(record: RunRecord, facts: Sequence[Fact]) -> list[StepView]:
+    """The steps of a run, each after those that come before it."""
+    by_address: dict[str, dict[str, Fact]] = {}
+    for fact in facts:
+        by_address.setdefault(fact.address, {})[fact.kind] = fact
+    joined = tuple(f"{fact.address}." for fact in facts if fact.kind == "join")
+    is_over = record.status == "finished"
+    return [
+        _view(address, by_address[address], is_moot=is_over or address.startswith(joined))
+        for address in sorted(by_address, key=declared_order)
+    ]
+
+
+def _view(address: str, here: dict[str, Fact], *, is_moot: bool) -> StepView:
+    step = here.get("step")
+    fact = step or here.get("started") or next(iter(here.values()))
+    body: dict[str, Any] = dict(fact.body)
+    form = body.get("successor") or {}
+    question = None
+    if "asks" in body:
+        question = {name: form.get(name) for name in ("key", "reason", "schema", "until")}
+    status: StepStatus = "finished"
+    if step is None:
+        status = "interrupted"
+    elif question is not None and "answer" not in here and not is_moot:
+        status = "waiting"
+    join = cast("dict[str, Any]", here["join"].body) if "join" in here else {}
+    edit = cast("dict[str, Any]", here["edit"].body) if "edit" in here else {}
+    return StepView(
+        address=address,
+        depth=sum(sign != "/" for sign, _ in places(address)),
+        node=fact.node,
+        status=status,
+        attempt=fact.attempt,
+        started_at=fact.started_at,
+        elapsed=fact.elapsed,
+        tokens=fact.tokens,
+        cost=fact.cost,
+        successor=_successor_name(form),
+        writes=body.get("writes", []),
+        edits=edit.get("writes", []),
+        joined=join.get("succeeded"),
+        failed=join.get("failed", {}),
+        question=question,
+        answered="answer" in here,
+    )
+
+
+def _successor_name(form: Any) -> str | None:
+    tag = form.get("$") if isinstance(form, dict) else None
+    if tag == "node":
+        tag = form.get("v")
+    return None if tag is None else str(tag).rpartition(":")[2].rpartition(".")[2]

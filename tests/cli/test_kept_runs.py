@@ -1,0 +1,324 @@
+"""Kept runs on the command line: run --store, runs, show, resume, rewind, rm."""
+
+import json
+import shlex
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+TOPIC = ("--set", "topic=tea")
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """The store of each test, by the environment."""
+    monkeypatch.setenv("LIFT_STORE", str(tmp_path / "kept.db"))
+    return tmp_path / "kept.db"
+
+
+def kept_run(lift, name="one", graph="flows.py:graph", *options, code=0):
+    """A run that was kept."""
+    done = lift("run", graph, *TOPIC, "--store", "--id", name, *options)
+    assert done.exit_code == code, done.output
+    return done
+
+
+def document_of(lift, *arguments):
+    """The JSON that a command prints."""
+    return json.loads(lift(*arguments, "--json").stdout)
+
+
+def test_a_kept_run_says_how_it_goes_on(lift):
+    """At its beginning, as a kill leaves no time for last words."""
+    assert (
+        "The run one is kept; this goes on with it:\n  lift resume one\n" in kept_run(lift).stderr
+    )
+
+
+def test_the_command_names_the_store_again(lift, tmp_path):
+    other = str(tmp_path / "other runs.db")
+    done = lift("run", "flows.py:graph", *TOPIC, "--store", other, "--id", "x")
+
+    command = next(line for line in done.stderr.splitlines() if line.startswith("  lift resume"))
+    again = lift(*shlex.split(command)[1:])
+
+    assert again.exit_code == 0, again.output
+    assert "tea: 2 lines" in again.stdout
+
+
+def test_the_same_name_gives_the_same_result(lift):
+    first = kept_run(lift, "one", "flows.py:graph", "--json")
+    again = kept_run(lift, "one", "flows.py:graph", "--json")
+    other = lift("run", "flows.py:graph", "--set", "topic=milk", "--store", "--id", "one")
+
+    states = [json.loads(done.stdout)["state"] for done in (first, again)]
+    assert states[0] == states[1]
+    assert other.exit_code == 2
+    assert "topic" in other.stderr
+
+
+def test_runs_are_listed(lift):
+    kept_run(lift)
+    kept_run(lift, "two", "flows.py:Fails", code=1)
+
+    done = lift("runs")
+
+    heads, newest, oldest = done.stdout.splitlines()
+    assert heads.split() == ["RUN", "STATUS", "GRAPH", "CREATED", "TIME", "STEPS", "TOKENS"]
+    assert newest.split()[:3] == ["two", "failed", "Fails"]
+    assert oldest.split()[:3] == ["one", "finished", "Both"]
+    assert oldest.split()[-2:] == ["4", "7"]
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (["--status", "finished"], ["one"]),
+        (["--node", "Left"], ["one"]),
+        (["--node", "Fails"], []),
+        (["--graph", "Fails"], ["two"]),
+        (["--since", "1h"], ["two", "one"]),
+        (["--since", "2999-01-01"], []),
+        (["--user", "eve"], []),
+        (["--limit", "1"], ["two"]),
+        (["--longer-than", "1000"], []),
+    ],
+)
+def test_the_list_can_be_narrowed(lift, options, names):
+    kept_run(lift)
+    kept_run(lift, "two", "flows.py:Fails", code=1)
+
+    assert [each["execution_id"] for each in document_of(lift, "runs", *options)] == names
+
+
+def test_the_slowest_come_first(lift):
+    kept_run(lift, "one", "flows.py:many")
+    kept_run(lift, "two")
+
+    slow = document_of(lift, "runs", "--slowest")
+
+    assert [each["execution_id"] for each in slow] == ["one", "two"]
+
+
+def test_a_run_is_shown_as_a_tree(lift):
+    kept_run(lift)
+
+    lines = [line.split("  ")[1:] for line in lift("show", "one").stdout.splitlines()[3:]]
+
+    assert lines[0][0] == "0 Both"
+    assert lines[0][1].endswith("-> Fork, joined [0, 1]")
+    assert lines[1][1] == "0.0 Left"
+    assert "7 tokens, -> End" in lines[1][2]
+    assert lines[2][2] == 'lines += ["left of tea"]'
+    assert lines[5][0] == "1 Close"
+
+
+def test_a_run_is_shown_as_data(lift):
+    kept_run(lift)
+
+    shown = document_of(lift, "show", "one")
+
+    assert shown["status"] == "finished"
+    assert shown["state"]["topic"] == "tea"
+    assert [step["address"] for step in shown["steps"]] == ["0", "0.0", "0.1", "1"]
+    left = shown["steps"][1]
+    assert (left["node"], left["status"], left["tokens"]) == ("Left", "finished", 7)
+    assert left["writes"] == [["append", ["lines"], ["left of tea"]]]
+
+
+def test_a_failed_step_is_shown_and_goes_on(lift):
+    done = kept_run(lift, "two", "flows.py:Fails", code=1)
+    shown = lift("show", "two")
+    again = lift("resume", "two")
+
+    assert "lift resume two" in done.stderr
+    assert "0 Fails  interrupted" in shown.stdout
+    assert "the tea is cold" in shown.stdout
+    assert again.exit_code == 1
+    assert "the tea is cold" in again.stderr
+
+
+def test_a_question_is_shown_and_answered(lift):
+    done = kept_run(lift, "ask", "flows.py:Asks", code=3)
+    shown = lift("show", "ask")
+    data = document_of(lift, "show", "ask")
+    wrong = lift("resume", "ask", "--answer", "approval=[1]")
+    odd = lift("resume", "ask", "--answer", "nobody=1")
+    still = lift("resume", "ask", "--json")
+    answered = lift("resume", "ask", "--answer", 'approval={"granted": true}')
+
+    assert "Asks: suspended" in done.stdout
+    assert "asks at 0: pour tea?" in done.stdout
+    assert "wants 'approval': {granted: boolean, by: string?}" in done.stdout
+    assert "lift resume ask --answer approval=..." in done.stdout
+    assert "0 Asks  waiting" in shown.stdout
+    assert data["steps"][0]["question"]["key"] == "approval"
+    assert (wrong.exit_code, odd.exit_code) == (2, 2)
+    assert "the run waits for 'approval'" in odd.stderr
+    assert still.exit_code == 3
+    document = json.loads(still.stdout)
+    assert document["status"] == "suspended"
+    assert document["questions"][0]["key"] == "approval"
+    assert document["questions"][0]["schema"]["required"] == ["granted"]
+    assert answered.exit_code == 0, answered.output
+    assert "poured" in answered.stdout
+
+
+def test_a_secret_comes_from_the_environment(lift, monkeypatch, place):
+    monkeypatch.setenv("TEA_KEY", "sesame")
+    lift("run", "flows.py:Opens", "--set", "key=sesame", "--store", "--id", "one")
+    unset = lift("resume", "one", "--secret", "key=NO_SUCH_NAME")
+    missing = lift("resume", "one")
+    given = lift("resume", "one", "--secret", "key=TEA_KEY")
+
+    assert b"sesame" not in place.read_bytes()
+    assert (unset.exit_code, missing.exit_code) == (2, 2)
+    assert "key" in missing.stderr
+    assert given.exit_code == 0, given.output
+
+
+def test_a_run_goes_back(lift):
+    kept_run(lift)
+
+    made = lift("rewind", "one", "--at", "0.1", "--set", "topic=5", "--id", "two")
+    shown = lift("show", "two")
+    done = lift("resume", "two")
+
+    assert made.stdout == "two\n"
+    assert "lift resume two" in made.stderr
+    assert "rewound from one at 0.1" in shown.stdout
+    assert 'changed by hand: topic = "5"' in shown.stdout
+    assert "5: 2 lines" in done.stdout
+    assert "left of tea" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "nobody"], "unknown run 'nobody'"),
+        (["resume", "nobody"], "unknown run 'nobody'"),
+        (["rm", "nobody"], "unknown run 'nobody'"),
+        (["rewind", "one", "--at", "9"], "has no step '9'"),
+        (["rewind", "one", "--at", "1", "--set", "topik=x"], "Did you mean 'topic'"),
+        (["rewind", "one", "--at", "1", "--set", "limits.size=x"], "`limits.size` can't be set"),
+        (["runs", "--since", "yesterday"], "neither an age"),
+        (["rm"], "Name runs, or say which"),
+        (["resume", "one", "--answer", "x"], "is not KEY=JSON"),
+        (["resume", "one", "--secret", "hush"], "--secret takes PATH=ENV_NAME"),
+        (["resume", "one", "flows.py:Fails"], "was begun with another version"),
+        (["runs", "--store", "mysql://x"], "a file or postgresql://"),
+        (["runs", "--store", "nowhere.db"], "There is no store 'nowhere.db'"),
+        (["runs", "--store", "flows.py"], "no SQLite database"),
+    ],
+)
+def test_mistakes_are_messages(lift, arguments, message):
+    kept_run(lift)
+
+    done = lift(*arguments)
+
+    assert done.exit_code in (1, 2)
+    assert message in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_runs_are_removed(lift):
+    for name in ("one", "two", "three"):
+        kept_run(lift, name)
+    kept_run(lift, "bad", "flows.py:Fails", code=1)
+
+    assert "0 runs removed" in lift("rm", "--older-than", "30d").stderr
+    assert lift("rm", "one", "nobody").exit_code == 2
+    assert "1 run removed" in lift("rm", "one").stderr
+    assert "1 run removed" in lift("rm", "--status", "failed", "--older-than", "0s").stderr
+    assert "1 run removed" in lift("rm", "--keep", "1").stderr
+    assert [each["execution_id"] for each in document_of(lift, "runs")] == ["three"]
+
+
+def test_the_projects_own_file_is_the_default(lift, monkeypatch, tmp_path):
+    """In the folder that has a pyproject.toml, a .git or a .lift, and out of version control."""
+    monkeypatch.delenv("LIFT_STORE")
+    inner = tmp_path / "project" / "inner"
+    inner.mkdir(parents=True)
+    (tmp_path / "project" / "pyproject.toml").touch()
+    flow = Path(__file__).with_name("flows.py")
+    monkeypatch.chdir(inner)
+
+    kept = lift("run", f"{flow}:graph", *TOPIC, "--store", "--id", "one")
+
+    assert kept.exit_code == 0, kept.output
+    folder = tmp_path / "project" / ".lift"
+    assert (folder / ".gitignore").read_text() == "*\n"
+    assert [each["execution_id"] for each in document_of(lift, "runs")] == ["one"]
+
+
+def test_a_graph_from_elsewhere_is_not_imported_by_itself(lift, monkeypatch, tmp_path):
+    """A store may come from anywhere, so what it names is not simply run."""
+    kept_run(lift)
+    flow = Path(__file__).with_name("flows.py")
+    monkeypatch.chdir(tmp_path)
+
+    refused = lift("resume", "one")
+    named = lift("resume", "one", f"{flow}:graph")
+
+    assert refused.exit_code == 2
+    assert "is not below this folder" in refused.stderr
+    assert named.exit_code == 0, named.output
+
+
+@pytest.mark.parametrize("target", ["os:system", "json:loads", "lift_sys.cli.app:cli", "", "a b:c"])
+def test_installed_modules_are_not_below(lift, place, target):
+    kept_run(lift)
+    with sqlite3.connect(place) as connection:
+        connection.execute("UPDATE lift_runs SET target = ?", (target,))
+    connection.close()
+
+    done = lift("resume", "one")
+
+    assert done.exit_code == 2
+    assert "MODULE:GRAPH" in done.stderr or "is not below this folder" in done.stderr
+
+
+def test_a_dotted_module_below_is_found(lift):
+    kept_run(lift, "one", "flows:graph")
+
+    assert lift("resume", "one").exit_code == 0
+
+
+@pytest.fixture
+def gate(tmp_path, monkeypatch):
+    """What the nodes of `Gated` write to."""
+    monkeypatch.setenv("FLOWS_GATE", str(tmp_path / "gate"))
+    return tmp_path / "gate"
+
+
+def wait_for(path: Path, text: str) -> None:
+    """Wait until another process has written `text`."""
+    until = time.monotonic() + 15
+    while not path.exists() or path.read_text() != text:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_run_goes_on_by_the_printed_command(gate, start_lift, how, place):
+    """Whatever kills it; what had finished is not run again."""
+    process = start_lift("run", "flows.py:Gated", *TOPIC, "--store", str(place))
+    first, command = process.stderr.readline(), process.stderr.readline()
+    assert "is kept" in first
+    wait_for(gate, "left\ngate\n")
+
+    process.send_signal(how)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode in (128 + how, -how)
+    if how != signal.SIGKILL:
+        assert command in err
+    gate.with_suffix(".open").touch()
+    again = start_lift(*shlex.split(command)[1:], "--json")
+    out, err = again.communicate(timeout=20)
+
+    assert again.returncode == 0, err
+    assert json.loads(out)["state"]["lines"] == ["left of tea"]
+    assert gate.read_text() == "left\ngate\ngate\n"
