@@ -38,6 +38,7 @@ SUBJECTS = (
     "determinism",
     "explore",
     "stores",
+    "durable",
     "peer_langgraph",
     "peer_pydantic_graph",
     "peer_langgraph_sqlite",

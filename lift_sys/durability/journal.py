@@ -99,7 +99,7 @@ class RunJournal:
 
     def mark(self, ctx: RunContext[Any], node: Any) -> None:
         """An attempt starts."""
-        fact = Fact(
+        fact = Fact.model_construct(
             kind="started",
             address=ctx.address,
             node=node_name(node),

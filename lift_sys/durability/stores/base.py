@@ -15,10 +15,12 @@ from lift_sys.durability.facts import Fact, RunRecord, Status
 from lift_sys.durability.opening import KeepsRuns
 from lift_sys.durability.query import RunQuery
 from lift_sys.durability.stores import statements
+from lift_sys.durability.stores.batches import Batch, Batches
 from lift_sys.durability.stores.database import Connection, Database
 from lift_sys.durability.stores.rows import fact_row
-from lift_sys.durability.stores.transactions import Commit, Job
+from lift_sys.durability.stores.transactions import Job
 from lift_sys.durability.stores.writer import Order, Writer
+from lift_sys.errors import StoreError
 
 ResultT = TypeVar("ResultT")
 
@@ -63,9 +65,9 @@ class DatabaseStore(KeepsRuns, ABC):
         facts = tuple(facts)
         await self._do(run.execution_id, lambda db: statements.rewrite(db, run, epoch, facts))
 
+    @abstractmethod
     async def commit(self, execution_id: str, epoch: int, facts: Sequence[Fact]) -> None:
         """Keep facts, for good when this returns."""
-        await self._send(Commit(execution_id, epoch, [fact_row(fact) for fact in facts]))
 
     @abstractmethod
     def mark(self, execution_id: str, epoch: int, fact: Fact) -> None:
@@ -110,7 +112,7 @@ class DatabaseStore(KeepsRuns, ABC):
         return result
 
     @abstractmethod
-    async def _send(self, job: Job | Commit) -> Any:
+    async def _send(self, job: Job) -> Any:
         """Have a job done, and return its result."""
 
 
@@ -120,20 +122,36 @@ class ThreadedStore(DatabaseStore):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._writer = Writer(database)
+        self._batches = Batches(self._begin_batch)
         # A store that is forgotten, not closed, gives its thread and its files back, too.
         weakref.finalize(self, self._writer.abandon).atexit = False
 
+    async def commit(self, execution_id: str, epoch: int, facts: Sequence[Fact]) -> None:
+        """Keep facts, for good when this returns."""
+        await self._batches.commit(execution_id, epoch, [fact_row(fact) for fact in facts])
+
     def mark(self, execution_id: str, epoch: int, fact: Fact) -> None:
         """Note that an attempt is under way, if its step is not committed at once."""
-        self._writer.hold(execution_id, epoch, fact_row(fact))
+        self._writer.hold(execution_id, epoch, fact)
 
     async def close(self) -> None:
         """Wait for what is under way, and let go of the database."""
         await self._wait(self._writer.close)
 
-    async def _send(self, job: Job | Commit) -> Any:
+    async def _send(self, job: Job) -> Any:
         return await self._wait(partial(self._writer.put, job))
 
     async def _wait(self, begin: Callable[[], Future[Any]]) -> Any:
-        """Wait in the way that loops with a clock or an order of their own know about."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer, Order(begin))
+        self._batches.flush(asyncio.get_running_loop())  # what was asked for before comes before
+        return await self._begun(begin)
+
+    def _begin_batch(self, batch: Batch) -> asyncio.Future[None]:
+        try:
+            return self._begun(partial(self._writer.put, batch))
+        except StoreError as error:
+            batch.refuse(error)
+            return self._begun(lambda: batch.future)
+
+    def _begun(self, begin: Callable[[], Future[Any]]) -> asyncio.Future[Any]:
+        """Begin it in the way that loops with a clock or an order of their own know about."""
+        return asyncio.get_running_loop().run_in_executor(self._writer, Order(begin))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import Future
 from threading import Lock
 from typing import Any
 
@@ -26,6 +28,14 @@ class MemoryStore(DatabaseStore):
         self._transactions = Transactions(self._memory)
         self._lock = Lock()
 
+    async def commit(self, execution_id: str, epoch: int, facts: Sequence[Fact]) -> None:
+        """Keep facts as long as it lives."""
+        kept: Future[None] = Future()
+        rows = [fact_row(fact) for fact in facts]
+        with self._lock:
+            self._transactions.perform([Commit(execution_id, epoch, rows, kept)])
+        kept.result()
+
     def mark(self, execution_id: str, epoch: int, fact: Fact) -> None:
         """Note that an attempt is under way."""
         with self._lock:
@@ -38,7 +48,7 @@ class MemoryStore(DatabaseStore):
             self._transactions.close()
             self._memory.close()
 
-    async def _send(self, job: Job | Commit) -> Any:
+    async def _send(self, job: Job) -> Any:
         with self._lock:
             self._transactions.perform([job])
         return job.future.result()

@@ -23,6 +23,7 @@ FACT_FIELDS: Final = (
 #: What a run was started with: kept apart, and not in lists of runs.
 START_FIELDS: Final = ("start", "state", "metadata", "shape")
 
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -41,7 +42,7 @@ def now() -> int:
 
 def to_text(value: Any) -> str:
     """JSON in one line; only what UTF-8 can't say is escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _COMPACT.encode(value)
     try:
         text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair

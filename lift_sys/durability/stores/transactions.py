@@ -12,11 +12,27 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, Protocol
 
 from lift_sys.durability.stores import statements
 from lift_sys.durability.stores.database import Connection, Database, Row
 from lift_sys.errors import LiftError, StoreError
+
+
+class Told(Protocol):
+    """What hears of a commit: a `Future`, or as much of one."""
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """Whether somebody still wants it."""
+        ...
+
+    def set_result(self, result: Any, /) -> None:
+        """It is kept."""
+        ...
+
+    def set_exception(self, exception: BaseException | None, /) -> None:
+        """It is not."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -42,7 +58,7 @@ class Commit:
     run: str
     epoch: int
     rows: Sequence[Row]
-    future: Future[None] = field(default_factory=Future)
+    future: Told = field(default_factory=Future)
 
 
 class Transactions:

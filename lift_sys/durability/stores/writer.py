@@ -17,7 +17,10 @@ from enum import Enum
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeAlias
 
-from lift_sys.durability.stores.database import Database, Row
+from lift_sys.durability.facts import Fact
+from lift_sys.durability.stores.batches import Batch
+from lift_sys.durability.stores.database import Database
+from lift_sys.durability.stores.rows import fact_row
 from lift_sys.durability.stores.transactions import Commit, Job, Transactions
 from lift_sys.errors import StoreError
 
@@ -32,7 +35,7 @@ class Signal(Enum):
     CLOSE = "do what waits, then end"
 
 
-Entry: TypeAlias = Job | Commit | Signal
+Entry: TypeAlias = Job | Batch | Commit | Signal
 
 
 @dataclass(slots=True, frozen=True)
@@ -63,8 +66,8 @@ class Writer(Executor):
         future: Future[Any] = order.begin()
         return future
 
-    def put(self, job: Job | Commit) -> Future[Any]:
-        """Queue a job.
+    def put(self, job: Job | Batch) -> Future[Any]:
+        """Queue a job, or commits.
 
         Raises:
             StoreError: The store is closed.
@@ -74,25 +77,26 @@ class Writer(Executor):
             if self._closed:
                 reason = "it was closed before. Make another store for the same place."
                 raise StoreError(store=self._database.store, reason=reason)
-            if isinstance(job, Commit):
-                for row in job.rows:
-                    if row[0] == "step":
-                        self._held.pop((job.run, str(row[1])), None)
+            if isinstance(job, Batch):
+                for commit in job.commits:
+                    for row in commit.rows:
+                        if row[0] == "step":
+                            self._held.pop((commit.run, str(row[1])), None)
             elif job.writes:  # the end of a run: its marks come before it
                 for key in [key for key in self._held if key[0] == job.run]:
-                    self._queue.put(self._held.pop(key)[1])
+                    self._queue.put(self._release(key))
             self._queue.put(job)
             self._start()
         return job.future
 
-    def hold(self, run: str, epoch: int, row: Row) -> None:
+    def hold(self, run: str, epoch: int, fact: Fact) -> None:
         """Commit a mark soon, unless its step is committed before; nobody waits for it."""
         self._notice_fork()
         with self._lock:
             if self._closed:
                 return
-            due = time.monotonic() + self._hold
-            self._held[run, str(row[1])] = (due, Commit(run, epoch, [row]))
+            # No row yet: most marks are never written.
+            self._held[run, fact.address] = (time.monotonic() + self._hold, epoch, fact)
             if self._asleep:
                 self._queue.put(Signal.WAKE)
             self._start()
@@ -120,7 +124,7 @@ class Writer(Executor):
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._queue: SimpleQueue[Entry] = SimpleQueue()
-        self._held: dict[tuple[str, str], tuple[float, Commit]] = {}
+        self._held: dict[tuple[str, str], tuple[float, int, Fact]] = {}
         self._thread: threading.Thread | None = None
         self._asleep = False
         self._end: Future[None] = Future()
@@ -142,8 +146,13 @@ class Writer(Executor):
         while not closing:
             found = self._take()
             closing = Signal.CLOSE in found
-            jobs = [entry for entry in found if not isinstance(entry, Signal)]
-            self._transactions.perform([*self._due(everything=closing), *jobs])
+            jobs: list[Job | Commit] = list(self._due(everything=closing))
+            for entry in found:
+                if isinstance(entry, Batch):
+                    jobs += entry.commits
+                elif not isinstance(entry, Signal):
+                    jobs.append(entry)
+            self._transactions.perform(jobs)
         self._transactions.close()
         if self._end.running():
             self._end.set_result(None)
@@ -153,7 +162,7 @@ class Writer(Executor):
         tired = False
         while True:
             with self._lock:
-                due = next((due for due, _ in self._held.values()), None)
+                due = next((due for due, _, _ in self._held.values()), None)
                 # Only a thread that has long had nothing to do is woken by a mark: that would
                 # cost each step of a busy run more than its commit does.
                 self._asleep = tired and due is None
@@ -180,5 +189,9 @@ class Writer(Executor):
         """Marks whose time has come."""
         with self._lock:
             now = time.monotonic()
-            keys = [key for key, (due, _) in self._held.items() if everything or due <= now]
-            return [self._held.pop(key)[1] for key in keys]
+            keys = [key for key, (due, _, _) in self._held.items() if everything or due <= now]
+            return [self._release(key) for key in keys]
+
+    def _release(self, key: tuple[str, str]) -> Commit:
+        _, epoch, fact = self._held.pop(key)
+        return Commit(key[0], epoch, [fact_row(fact)])

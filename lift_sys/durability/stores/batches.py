@@ -1,0 +1,116 @@
+"""Commits that are asked for in the same turn of an event loop go to the writer together.
+
+Each of them would else wake the thread, and be told of by a wake-up of the loop: for the branches
+of a fork that costs more than writing does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+from lift_sys.durability.stores.database import Row
+from lift_sys.durability.stores.transactions import Commit
+from lift_sys.errors import StoreError
+
+
+class Outcome:
+    """What becomes of one commit of a batch: as much of a `Future` as the writer needs."""
+
+    __slots__ = ("batch", "error", "waiter")
+
+    def __init__(self, batch: Batch, waiter: asyncio.Future[None]) -> None:
+        self.batch = batch
+        self.waiter = waiter
+        self.error: BaseException | None = None
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """Whether somebody still waits for it."""
+        if self.waiter.cancelled():
+            self.batch.one_is_done()
+            return False
+        return True
+
+    def set_result(self, result: None) -> None:
+        """It is kept."""
+        self.batch.one_is_done()
+
+    def set_exception(self, error: BaseException | None) -> None:
+        """It is not."""
+        self.error = error
+        self.batch.one_is_done()
+
+
+class Batch:
+    """Commits of one turn of a loop.
+
+    Attributes:
+        commits: What to keep.
+        future: Done when all of them are kept or have failed.
+    """
+
+    def __init__(self) -> None:
+        self.commits: list[Commit] = []
+        self.future: Future[None] = Future()
+        self.future.set_running_or_notify_cancel()  # a loop that ends can't cancel it
+        self._outcomes: list[Outcome] = []
+        self._left = 0
+
+    def add(self, run: str, epoch: int, rows: Sequence[Row], waiter: asyncio.Future[None]) -> None:
+        """One more."""
+        outcome = Outcome(self, waiter)
+        self._outcomes.append(outcome)
+        self._left += 1
+        self.commits.append(Commit(run, epoch, rows, outcome))
+
+    def one_is_done(self) -> None:
+        """For the writer's thread."""
+        self._left -= 1
+        if not self._left:
+            self.future.set_result(None)
+
+    def tell(self, done: asyncio.Future[None]) -> None:
+        """Tell everybody; for the loop."""
+        for outcome in self._outcomes:
+            if outcome.waiter.done():
+                continue
+            if outcome.error is None:
+                outcome.waiter.set_result(None)
+            else:
+                outcome.waiter.set_exception(outcome.error)
+
+    def refuse(self, error: StoreError) -> None:
+        """Tell everybody that the store took none of it; each gets an error of its own."""
+        for outcome in self._outcomes:
+            outcome.error = StoreError(store=error.store, reason=error.reason)
+        self.future.set_result(None)
+
+
+class Batches:
+    """The batches of one store that are not sent yet, one for each loop.
+
+    Args:
+        send: Sends one to the writer; it raises `StoreError` if the store is closed.
+    """
+
+    def __init__(self, send: Callable[[Batch], asyncio.Future[None]]) -> None:
+        self._send = send
+        self._open: dict[asyncio.AbstractEventLoop, Batch] = {}
+
+    async def commit(self, run: str, epoch: int, rows: Sequence[Row]) -> None:
+        """Keep facts, for good when this returns."""
+        loop = asyncio.get_running_loop()
+        batch = self._open.get(loop)
+        if batch is None:
+            batch = self._open[loop] = Batch()
+            loop.call_soon(self.flush, loop)
+        waiter = loop.create_future()
+        batch.add(run, epoch, rows, waiter)
+        await waiter
+
+    def flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Send what waits in a loop; it may have been sent before."""
+        batch = self._open.pop(loop, None)
+        if batch is not None:
+            self._send(batch).add_done_callback(batch.tell)
