@@ -297,7 +297,7 @@ def gate(tmp_path, monkeypatch):
 def wait_for(path: Path, text: str) -> None:
     """Wait until another process has written `text`."""
     until = time.monotonic() + 15
-    while not path.exists() or path.read_text() != text:
+    while not path.exists() or path.read_text(encoding="utf-8") != text:
         assert time.monotonic() < until
         time.sleep(0.01)
 
