@@ -29,6 +29,7 @@ _COMMANDS = {
     "show": "show",
     "resume": "resume",
     "rewind": "rewind",
+    "replay": "replay",
     "rm": "rm",
     "check": "check",
     "agreement": "agreement",

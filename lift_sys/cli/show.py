@@ -70,12 +70,12 @@ def _head(record: RunRecord) -> Iterator[str]:
 
 def _step_lines(step: StepView) -> Iterator[str]:
     pad = "  " * (step.depth + 1)
-    notes = [seconds(step.elapsed)] if step.status != "interrupted" else []
+    notes = [seconds(step.elapsed)] if step.status in ("finished", "waiting") else []
     notes += [f"attempt {step.attempt}"] if step.attempt > 1 else []
     notes += [f"{step.tokens} tokens"] if step.tokens else []
     notes += [f"-> {step.successor}"] if step.successor else []
     if step.joined is not None:
-        notes.append(f"joined {step.joined}")
+        notes.append(f"joined {sorted(step.joined)}")
     elif step.successor == "Fork":
         notes.append("not joined")
     status = step.status

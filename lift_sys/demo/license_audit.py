@@ -192,11 +192,14 @@ class Purpose(SignatureNode[Audit]):
     priority = 1
 
     def __init__(self, package: str) -> None:
+        self.package = package
+
+    @property
+    def adapter(self) -> Any:
+        """The one that sends the signature's JSON schema, which the server holds the model to."""
         import dspy
 
-        self.package = package
-        # It sends the signature's JSON schema, which the server holds the model to.
-        self.adapter = dspy.JSONAdapter()
+        return dspy.JSONAdapter()
 
     def lm_for(self, ctx: RunContext[Audit]) -> Any:
         """The language model of the package's server."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from lift_sys.durability.facts import Fact as Fact
     from lift_sys.durability.facts import RunRecord as RunRecord
     from lift_sys.durability.query import RunQuery as RunQuery
+    from lift_sys.durability.replaying import Replayed as Replayed
+    from lift_sys.durability.replaying import replay as replay
     from lift_sys.durability.rewinding import rewind as rewind
     from lift_sys.durability.store import Store as Store
     from lift_sys.durability.stores.memory import MemoryStore as MemoryStore
@@ -35,11 +37,13 @@ __all__ = [
     "MemoryStore",
     "NoOpCache",
     "PostgresStore",
+    "Replayed",
     "RunQuery",
     "RunRecord",
     "SqliteCache",
     "SqliteStore",
     "Store",
+    "replay",
     "rewind",
 ]
 
@@ -56,6 +60,7 @@ __getattr__, __dir__ = attach(
         ],
         "facts": ["Fact", "RunRecord"],
         "query": ["RunQuery"],
+        "replaying": ["Replayed", "replay"],
         "rewinding": ["rewind"],
         "store": ["Store"],
         "stores.memory": ["MemoryStore"],

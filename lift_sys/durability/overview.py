@@ -11,8 +11,9 @@ from lift_sys.core.address import declared_order
 from lift_sys.durability.facts import Fact, Json, RunRecord
 from lift_sys.durability.past import places
 
-#: `interrupted`: an attempt was under way when the process ended, or is under way now.
-StepStatus: TypeAlias = Literal["finished", "interrupted", "waiting"]
+#: `interrupted`: an attempt was under way when the process ended, or is under way now; `cancelled`:
+#: it was not needed any more; `waiting`: for an answer.
+StepStatus: TypeAlias = Literal["finished", "interrupted", "cancelled", "waiting"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ def _view(address: str, here: dict[str, Fact], *, is_moot: bool) -> StepView:
         question = {name: form.get(name) for name in ("key", "reason", "schema", "until")}
     status: StepStatus = "finished"
     if step is None:
-        status = "interrupted"
+        status = "cancelled" if is_moot else "interrupted"
     elif question is not None and "answer" not in here and not is_moot:
         status = "waiting"
     join = cast("dict[str, Any]", here["join"].body) if "join" in here else {}

@@ -322,3 +322,22 @@ def test_a_killed_run_goes_on_by_the_printed_command(gate, start_lift, how, plac
     assert again.returncode == 0, err
     assert json.loads(out)["state"]["lines"] == ["left of tea"]
     assert gate.read_text() == "left\ngate\ngate\n"
+
+
+def test_a_replay_compares_step_by_step(lift, place):
+    kept_run(lift)
+
+    same = lift("replay", "one", "-q")
+    with sqlite3.connect(place) as connection:
+        change = (
+            "UPDATE lift_facts SET body = replace(body, 'left of tea', 'x') WHERE node = 'Left'"
+        )
+        connection.execute(change)
+    connection.close()
+    other = lift("replay", "one", "-q")
+    document = document_of(lift, "replay", "one", "-q")
+
+    assert (same.exit_code, same.stdout) == (0, "identical: 4 steps\n")
+    assert other.exit_code == 1
+    assert 'step 0.0:Left, writes: was [["append", ["lines"], ["x"]]], is' in other.stdout
+    assert document["identical"] is False
