@@ -46,6 +46,7 @@ FACADE = {
     "parallel_executor": (
         ["ParallelExecutor", "NodeResult", "MergeStrategy", "ParallelExecutionError", "MergeError"]
     ),
+    "state_persistence": ["StatePersistence", "GraphState", "NodeOutput"],
 }
 HEAVY = [
     "pydantic",

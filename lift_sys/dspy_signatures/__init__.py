@@ -2,7 +2,7 @@
 
 Code that was written against the first design goes on to work: `BaseNode` and its neighbours are in
 `node_interface`, `ParallelExecutor` and its neighbours in `parallel_executor`, caches in `caching`,
-all of them here.
+saved states in `state_persistence`, all of them here.
 There is no logic in this folder, and new code imports from `lift_sys` and `lift_sys.errors`.
 """
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
         ParallelExecutionError as ParallelExecutionError,
     )
     from lift_sys.dspy_signatures.parallel_executor import ParallelExecutor as ParallelExecutor
+    from lift_sys.dspy_signatures.state_persistence import GraphState as GraphState
+    from lift_sys.dspy_signatures.state_persistence import NodeOutput as NodeOutput
+    from lift_sys.dspy_signatures.state_persistence import StatePersistence as StatePersistence
 
 _SOURCES = {
     "caching": ["CachedParallelExecutor", "CachingStrategy", "InMemoryCache", "NoOpCache"],
@@ -38,6 +41,7 @@ _SOURCES = {
         "ParallelExecutionError",
         "ParallelExecutor",
     ],
+    "state_persistence": ["GraphState", "NodeOutput", "StatePersistence"],
 }
 
 __all__ = [
@@ -46,14 +50,17 @@ __all__ = [
     "CachedParallelExecutor",
     "CachingStrategy",
     "End",
+    "GraphState",
     "InMemoryCache",
     "MergeError",
     "MergeStrategy",
     "NextNode",
     "NoOpCache",
+    "NodeOutput",
     "NodeResult",
     "ParallelExecutionError",
     "ParallelExecutor",
     "RunContext",
+    "StatePersistence",
 ]
 __getattr__, __dir__ = attach(__name__, _SOURCES)

@@ -21,12 +21,12 @@ def places(address: str) -> list[tuple[str, int]]:
         number = int(text)
         if sign == ".":
             found += [(".", number), ("/", 0)]
-        elif sign == "/":
+        elif sign == "/" and found:
             found[-1] = ("/", number)
         elif sign == "~":
             found.append(("~", number))
         else:  # a run's own step; `>` is also how the first run inside a step is written
-            if sign == ">" and found[-1][0] == "/":
+            if sign == ">" and found and found[-1][0] == "/":
                 found.append(("~", 0))
             found.append(("/", number))
     return found
