@@ -196,6 +196,7 @@ class Runner:
         successor, state = log.recall(address, walk.ctx, walk.state)
         if successor is not None:
             self.engine.steps += 1
+            walk.release()  # a branch begins with a slot, which the step would have given back
             return successor, state
         if state is not walk.state:  # somebody has edited it before this step
             _blame(walk, state, address, node)

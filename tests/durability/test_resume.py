@@ -1,5 +1,6 @@
 """A run goes on where it was: what has finished is never run again, and the result is the same."""
 
+import asyncio
 from typing import Annotated
 
 import pytest
@@ -311,3 +312,22 @@ async def test_a_run_that_is_removed_meanwhile_ends():
 
     with pytest.raises(JournalError, match="removed it while it ran"):
         await Graph(Removing).run(state=Work(), store=store, deps=store)
+
+
+class Wide(BaseNode[Work]):
+    async def run(self, ctx: RunContext[Work]) -> "Fork[Start, End]":
+        return Fork([Start(2) for _ in range(3)], then=End(), strategy=MergeStrategy.BEST_EFFORT)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5])
+async def test_recalled_steps_hold_no_slots(limit):
+    """Or the steps below them, which did not finish, would wait for ever."""
+    graph = Graph(Wide, executor=ParallelExecutor(limit))
+    failing = ["leaf 0"] * 3
+
+    async with asyncio.timeout(5):
+        result, ran = await finish(graph, Work(), "collect", *failing)
+
+    assert result.output is None
+    assert graph.executor.slots().free == limit
+    assert ran.count("start") == 3
