@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lift_sys.durability.cache import SqliteCache as SqliteCache
     from lift_sys.durability.facts import Fact as Fact
     from lift_sys.durability.facts import RunRecord as RunRecord
+    from lift_sys.durability.history import Statistics as Statistics
+    from lift_sys.durability.history import prune as prune
     from lift_sys.durability.query import RunQuery as RunQuery
     from lift_sys.durability.replaying import Replayed as Replayed
     from lift_sys.durability.replaying import replay as replay
@@ -42,7 +44,9 @@ __all__ = [
     "RunRecord",
     "SqliteCache",
     "SqliteStore",
+    "Statistics",
     "Store",
+    "prune",
     "replay",
     "rewind",
 ]
@@ -59,6 +63,7 @@ __getattr__, __dir__ = attach(
             "SqliteCache",
         ],
         "facts": ["Fact", "RunRecord"],
+        "history": ["Statistics", "prune"],
         "query": ["RunQuery"],
         "replaying": ["Replayed", "replay"],
         "rewinding": ["rewind"],

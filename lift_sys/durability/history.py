@@ -2,11 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict
 
 from lift_sys.durability.facts import Status
 from lift_sys.durability.query import RunQuery
 from lift_sys.durability.store import Store
+from lift_sys.durability.stores.database import Row
+
+
+class Summary(BaseModel):
+    """Some runs, or some steps, in numbers.
+
+    Attributes:
+        count: How many.
+        steps: Their steps; of a node, its attempts.
+        tokens: That they spent.
+        cost: US dollars that they spent; None where no price is known.
+        shortest, mean, longest: Seconds that they ran.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    count: int
+    steps: int
+    tokens: int
+    cost: float | None
+    shortest: float
+    mean: float
+    longest: float
+
+
+class Statistics(BaseModel):
+    """What was run.
+
+    Attributes:
+        by_status: Runs, by how they stand.
+        by_node: Finished steps, by the name of the node; what took longest in sum comes first.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    by_status: dict[str, Summary]
+    by_node: dict[str, Summary]
+
+    @classmethod
+    def of(cls, by_status: Sequence[Row], by_node: Sequence[Row]) -> Statistics:
+        """From the rows of `statements`."""
+        return cls(by_status=_summaries(by_status), by_node=_summaries(by_node))
+
+
+def _summaries(rows: Sequence[Row]) -> dict[str, Summary]:
+    return {
+        str(name): Summary(**dict(zip(Summary.model_fields, values, strict=True)))
+        for name, *values in rows
+    }
+
 
 # How many runs are asked for at a time.
 _PAGE = 1000

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from lift_sys.durability.facts import Fact, RunRecord, Status
+from lift_sys.durability.history import Statistics
 from lift_sys.durability.opening import KeepsRuns
 from lift_sys.durability.query import RunQuery
 from lift_sys.durability.stores import statements
@@ -92,6 +93,16 @@ class DatabaseStore(KeepsRuns, ABC):
         """Runs that the query asks for, without `start`, `state`, `shape` and `metadata`."""
         asked = query or RunQuery()
         return await self._do("", lambda db: statements.runs(db, asked), writes=False)
+
+    async def statistics(self, query: RunQuery | None = None) -> Statistics:
+        """Counts, times and costs of the runs that the query asks for, and of their nodes."""
+        asked = query or RunQuery()
+        by_status, by_node = await self._do(
+            "",
+            lambda db: (statements.by_status(db, asked), statements.by_node(db, asked)),
+            writes=False,
+        )
+        return Statistics.of(by_status, by_node)
 
     async def delete(self, execution_id: str) -> None:
         """Remove a run and its facts."""

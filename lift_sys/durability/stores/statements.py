@@ -141,6 +141,39 @@ def load(db: Connection, execution_id: str) -> tuple[RunRecord, list[Fact]]:
 
 def runs(db: Connection, query: RunQuery) -> list[RunRecord]:
     """Runs that a query asks for."""
+    where, values = _conditions(query)
+    order = "elapsed DESC, id DESC" if query.order == "slowest" else "created_at DESC, id DESC"
+    found = db.execute(
+        f"SELECT {_RUN} FROM lift_runs WHERE {where} ORDER BY {order} LIMIT ?",
+        (*values, max(query.limit, 0)),
+    )
+    return [rows.to_run(row) for row in found]
+
+
+def by_status(db: Connection, query: RunQuery) -> list[Row]:
+    """For each status: how many runs, their steps, tokens, cost, and shortest, mean, longest time."""
+    where, values = _conditions(query)
+    return db.execute(
+        "SELECT status, count(*), sum(steps), sum(tokens), sum(cost), min(elapsed), avg(elapsed), "
+        f"max(elapsed) FROM lift_runs WHERE {where} GROUP BY status ORDER BY status",
+        values,
+    )
+
+
+def by_node(db: Connection, query: RunQuery) -> list[Row]:
+    """For each node, the most costly in time first: the same over its steps in these runs."""
+    where, values = _conditions(query)
+    return db.execute(
+        "SELECT node, count(*), sum(attempt), sum(tokens), sum(cost), min(elapsed), avg(elapsed), "
+        "max(elapsed) FROM lift_facts WHERE kind = 'step' AND run IN "
+        f"(SELECT id FROM lift_runs WHERE {where}) "
+        "GROUP BY node ORDER BY sum(elapsed) DESC, node LIMIT ?",
+        (*values, max(query.limit, 0)),
+    )
+
+
+def _conditions(query: RunQuery) -> tuple[str, list[Value]]:
+    """A query's conditions in SQL, and what is bound in them."""
     conditions: list[tuple[str, Value]] = [
         ("status = ?", query.status),
         ("created_at >= ?", None if query.since is None else rows.to_microseconds(query.since)),
@@ -155,12 +188,7 @@ def runs(db: Connection, query: RunQuery) -> list[RunRecord]:
     ]
     asked = [(text, value) for text, value in conditions if value is not None]
     where = " AND ".join(text for text, _ in asked) or "1 = 1"
-    order = "elapsed DESC, id DESC" if query.order == "slowest" else "created_at DESC, id DESC"
-    found = db.execute(
-        f"SELECT {_RUN} FROM lift_runs WHERE {where} ORDER BY {order} LIMIT ?",
-        (*(value for _, value in asked), max(query.limit, 0)),
-    )
-    return [rows.to_run(row) for row in found]
+    return where, [value for _, value in asked]
 
 
 def delete(db: Connection, execution_id: str) -> None:

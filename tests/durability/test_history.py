@@ -1,0 +1,76 @@
+"""What was run, in numbers, and how much of it is kept; the same on every store."""
+
+from datetime import timedelta
+
+import pytest
+from durability.records import START, fact, run
+
+from lift_sys.durability import RunQuery, prune
+
+
+@pytest.fixture
+async def filled(store):
+    """Four runs, a minute after each other; the last is under way."""
+    kinds = ["finished", "failed", "finished", "running"]
+    for minute, status in enumerate(kinds):
+        record = run(f"r{minute}", minute=minute, graph="even" if minute % 2 == 0 else "odd")
+        facts = [fact("0", node="Search", elapsed=minute + 1.0, tokens=10, cost=0.5)]
+        facts += [fact("1", node="Write", elapsed=0.5, attempt=2)] if minute else []
+        await store.create(record, facts)
+        if status != "running":
+            await store.finish(record.execution_id, 0, status, elapsed=10.0 * (minute + 1))
+    return store
+
+
+async def test_runs_and_nodes_in_numbers(filled):
+    found = await filled.statistics()
+
+    assert {name: each.count for name, each in found.by_status.items()} == {
+        "failed": 1,
+        "finished": 2,
+        "running": 1,
+    }
+    finished = found.by_status["finished"]
+    assert (finished.steps, finished.tokens, finished.cost) == (3, 20, 1.0)
+    assert (finished.shortest, finished.mean, finished.longest) == (10.0, 20.0, 30.0)
+    assert [*found.by_node] == ["Search", "Write"]
+    search = found.by_node["Search"]
+    assert (search.count, search.shortest, search.mean, search.longest) == (4, 1.0, 2.5, 4.0)
+    assert (found.by_node["Write"].steps, found.by_node["Write"].cost) == (6, None)
+
+
+async def test_only_the_runs_that_are_meant_are_counted(filled):
+    found = await filled.statistics(RunQuery(graph="odd", until=START + timedelta(minutes=2)))
+
+    assert [*found.by_status] == ["failed"]
+    assert found.by_node["Search"].count == 1
+
+
+async def test_an_empty_store_has_empty_statistics(store):
+    found = await store.statistics()
+
+    assert (found.by_status, found.by_node) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("conditions", "left"),
+    [
+        ({"older_than": START + timedelta(minutes=2)}, ["r3", "r2"]),
+        ({"older_than": timedelta(days=1)}, ["r3"]),
+        ({"keep": 1}, ["r3"]),
+        ({"keep": 2}, ["r3", "r2"]),
+        ({"status": "failed"}, ["r3", "r2", "r0"]),
+        ({"status": "finished", "keep": 1}, ["r3", "r2", "r1"]),
+        ({"status": "running"}, ["r2", "r1", "r0"]),
+    ],
+)
+async def test_old_runs_are_removed(filled, conditions, left):
+    gone = await prune(filled, **conditions)
+
+    assert [each.execution_id for each in await filled.runs()] == left
+    assert gone == 4 - len(left)
+
+
+async def test_everything_is_not_removed_by_mistake(filled):
+    with pytest.raises(ValueError, match="all would go"):
+        await prune(filled)
