@@ -97,7 +97,10 @@ def scope_of(search: Search) -> tuple[str, ...]:
     if options.strict:
         texts.append("sleeps end in the order of their durations")
     else:
-        texts.append("any sleep may end first, whatever its duration; deadlines come last")
+        texts.append(
+            "any sleep may end first, whatever its duration, unless a timer is due before it; "
+            "other timers, such as deadlines, come last"
+        )
     return tuple(texts)
 
 

@@ -3,8 +3,9 @@
 In the space `completions` it is a plain event loop: the queue is first in, first out, and only
 which sleep (or job, or answer) ends next, and whether before the next round, is chosen; whatever
 happens can happen in production. In `ready` any ready task may go on, which covers more than any
-loop does; there, quiet callbacks run with the step that caused them (`callbacks.py`). Deadlines
-fire when nothing else can. One loop runs one program once.
+loop does; there, quiet callbacks run with the step that caused them (`callbacks.py`). Timers other
+than sleeps, such as deadlines, fire when nothing else can but sleeps that are due later. One loop
+runs one program once.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ from lift_sys.determinism.exploration.tasks import failed
 from lift_sys.determinism.exploration.trace import Event, Kind
 from lift_sys.execution.deciders import Decider
 from lift_sys.execution.group import Group
+
+
+_HELD_BACK = "a timer was due before a sleep, and durations are no part of a proof"
 
 
 class Chooser(ControlledBase):
@@ -91,11 +95,20 @@ class Chooser(ControlledBase):
 
     def _landing(self, busy: bool) -> list[Entry]:
         """The completions that may end now; `busy` is whether something else can go on."""
-        if not self._strict or not self._pending:
-            return self._pending[:]
-        # No step takes time, so time goes on only when nothing else does.
-        latest = self._now if busy else max(self._now, self._pending[0].due)
-        return [entry for entry in self._pending if entry.due <= latest]
+        pending, latest = self._pending, self._next_deadline()
+        if self._strict and pending:
+            # No step takes time, so time goes on only when nothing else does.
+            latest = min(latest, self._now if busy else max(self._now, pending[0].due))
+        found = [each for each in pending if each.kind is not Kind.SLEEP or each.due <= latest]
+        if len(found) < len(pending) and not self._strict:
+            self.trace.caveats.add(_HELD_BACK)
+        return found
+
+    def _next_deadline(self) -> float:
+        """When the next timer fires: no sleep that is due later ends before it."""
+        while self._deadlines and self._deadlines[0][2].cancelled():
+            heapq.heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else math.inf
 
     def _land(self, entry: Entry) -> None:
         """A completion ends; with a sleep, the task that slept goes on in the same event."""

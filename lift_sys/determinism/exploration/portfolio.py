@@ -115,7 +115,7 @@ class Search:
             self._bounded()
         if self.strategy in ("fifo", "dpor", "dpor-sleep", "bounded"):
             return
-        if self.finished and not session.caveats:
+        if self.finished and not session.caveats and not session.opaque:
             return
         names = ROUND if self.strategy == "auto" else (self.strategy,)
         self._draw(itertools.cycle(names))
