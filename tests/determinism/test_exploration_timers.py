@@ -72,3 +72,47 @@ async def by_a_flag():
 
 def test_what_cannot_be_looked_into_is_searched_by_chance():
     assert explore(by_a_flag, budget=60).verdict == "differs"
+
+
+EVENT = threading.Event()
+
+
+async def flipped_by_the_first_choice():
+    """A bug that one choice shows, in a program that can't be proven and has very many orders."""
+    EVENT.clear()
+    seen = []
+
+    async def work(number):
+        await asyncio.sleep(number)
+        for _ in range(5):
+            seen.append(number)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*[work(number) for number in (1, 2, 3)])
+    return seen[0]
+
+
+def test_what_cannot_be_proven_is_looked_for_by_chance_first():
+    found = explore(flipped_by_the_first_choice, budget=400)
+
+    assert found.verdict == "differs"
+    assert found.counterexample.found_after < 50
+
+
+async def many_orders():
+    seen = []
+
+    async def work(number):
+        for _ in range(4):
+            await asyncio.sleep(number)
+            seen.append(number)
+
+    await asyncio.gather(*[work(number) for number in range(4)])
+    return len(seen)
+
+
+def test_a_proof_that_was_given_up_is_said():
+    found = explore(many_orders, budget=40)
+
+    assert found.grade.name == "SAMPLED"
+    assert any("a larger `budget`" in note for note in found.notes)

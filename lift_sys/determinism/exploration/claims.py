@@ -107,6 +107,12 @@ def scope_of(search: Search) -> tuple[str, ...]:
 def notes_of(search: Search) -> tuple[str, ...]:
     """What is worth knowing, and no failure."""
     notes = sorted(search.session.notes)
+    session = search.session
+    if search.given_up and not search.failing and not (session.caveats or session.opaque):
+        notes.append(
+            f"a proof takes more than the {search.given_up} schedules that it was given: a larger "
+            f"`budget` may do, or strategy='bounded'"
+        )
     if search.elsewhere:
         notes.append(
             "other event loops, or other versions of asyncio, may come to something else (space "

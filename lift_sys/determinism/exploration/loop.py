@@ -34,7 +34,6 @@ from lift_sys.determinism.exploration.trace import Event, Kind
 from lift_sys.execution.deciders import Decider
 from lift_sys.execution.group import Group
 
-
 _HELD_BACK = "a timer was due before a sleep, and durations are no part of a proof"
 
 

@@ -65,6 +65,7 @@ class Search:
         finished: Whether all orders of clashing steps were run.
         bound: Up to how many deviations all schedules were run; None if that was not tried.
         drawn: How many schedules were drawn by samplers.
+        given_up: After how many schedules a proof was given up, which would have taken more.
         elsewhere: Outcomes that only the space `ready` has, as text.
         uncontrolled: What showed that a schedule does not determine a run; "" if nothing did.
     """
@@ -80,6 +81,7 @@ class Search:
     bound: int | None = None
     drawn: int = 0
     shrink_runs: int = 0
+    given_up: int = 0
     elsewhere: list[str] = field(default_factory=list)
     uncontrolled: str = ""
 
@@ -108,6 +110,9 @@ class Search:
         # Answers on sockets come when they come: to try orders of them would prove nothing.
         # And where durations count, steps clash by time, which no footprint shows.
         provable = not session.options.sockets and not session.options.strict
+        if self.strategy == "auto" and (session.caveats or session.opaque):
+            # Nothing will be proven, and by chance a failure is found sooner.
+            self._draw(itertools.cycle(ROUND), most=self.left // 2)
         if self.strategy in ("auto", "dpor", "dpor-sleep") and provable:
             most = min(self.budget // 2, _MOST_PROVING) if self.strategy == "auto" else self.budget
             self._prove(most, sleep=self.strategy == "dpor-sleep")
@@ -138,8 +143,10 @@ class Search:
             self.failing = Failing(trace, self.session.schedules, by)
         return True
 
-    def _draw(self, names: Iterator[str]) -> None:
-        while self.left > 0 and self._goes_on:
+    def _draw(self, names: Iterator[str], *, most: int | None = None) -> None:
+        most = self.left if most is None else most
+        enough = self.left - most
+        while self.left > enough and self._goes_on:
             name = next(names)
             sampler = make_sampler(name, f"{self.seed}:{self.drawn}", self.plain)
             self.drawn += 1
@@ -169,6 +176,7 @@ class Search:
         most = min(session.schedules + most, self.budget)
         while not search.finished:
             if (session.schedules >= most and first is not None) or not self._goes_on:
+                self.given_up = session.schedules
                 return
             try:
                 # Its first run is the plain schedule, which is counted already.
