@@ -34,7 +34,8 @@ def graph_for(record: RunRecord, target: str | None) -> Graph[Any]:
             f"It is not known where the graph {record.graph!r} of run {run!r} was found; say it: "
             f"MODULE:GRAPH after the run."
         )
-    if not _is_below(record.target.rpartition(":")[0]):
+    module, colon, _ = record.target.rpartition(":")
+    if not _is_below(module if colon else record.target):
         raise UsageError(
             f"The run {run!r} says that its graph is {record.target}, which is not below this "
             f"folder, so it is not imported by itself. Go there, or say it: {record.target} after "

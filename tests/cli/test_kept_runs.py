@@ -60,6 +60,18 @@ def test_the_same_name_gives_the_same_result(lift):
     assert "topic" in other.stderr
 
 
+def test_a_graph_that_was_named_by_its_file_alone_is_found_again(lift, tmp_path, monkeypatch):
+    only = "from lift_sys import *\nfrom pydantic import BaseModel\n"
+    only += "class S(BaseModel):\n    n: int = 1\n"
+    only += "class N(BaseNode[S]):\n    async def run(self, ctx: RunContext[S]) -> End[int]:\n"
+    only += "        return End(ctx.state.n)\ngraph = Graph(N)\n"
+    (tmp_path / "only.py").write_text(only, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    assert lift("run", "only.py", "--store", "--id", "one").exit_code == 0
+    assert lift("resume", "one").exit_code == 0
+
+
 def test_runs_are_listed(lift):
     kept_run(lift)
     kept_run(lift, "two", "flows.py:Fails", code=1)
