@@ -32,7 +32,7 @@ def rm(
 ) -> None:
     """Remove kept runs: those that are named, or all that are old.
 
-    Runs under way are removed by name only.
+    Runs under way, or whose process died, are removed by name, or with `--status running`.
     """
     chosen = older_than is not None or keep is not None or status is not None
     if bool(execution_ids) == chosen:

@@ -15,7 +15,7 @@ from lift_sys.execution.log import seconds
 from lift_sys.observe.events_json import as_json
 
 if TYPE_CHECKING:
-    from lift_sys.durability import RunRecord
+    from lift_sys.durability import RunRecord, Statistics
 
 _COLORS = {"finished": "green", "failed": "red", "suspended": "yellow", "cancelled": "yellow"}
 _HEADS = ("RUN", "STATUS", "GRAPH", "CREATED", "TIME", "STEPS", "TOKENS")
@@ -30,7 +30,8 @@ _HEADS = ("RUN", "STATUS", "GRAPH", "CREATED", "TIME", "STEPS", "TOKENS")
 @click.option("--longer-than", type=float, metavar="SECONDS", help="Only those that took so long.")
 @click.option("--slowest", is_flag=True, help="The slowest first, instead of the newest.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
-@click.option("--json", "as_document", is_flag=True, help="A JSON list on stdout.")
+@click.option("--totals", is_flag=True, help="Numbers of these runs by status and by node.")
+@click.option("--json", "as_document", is_flag=True, help="JSON on stdout.")
 @store_option
 def runs(
     status: Status | None,
@@ -41,6 +42,7 @@ def runs(
     longer_than: float | None,
     slowest: bool,
     limit: int,
+    totals: bool,
     as_document: bool,
     place: str | None,
 ) -> None:
@@ -58,6 +60,9 @@ def runs(
         limit=limit,
     )
     with opened_store(place) as store:
+        if totals:
+            _show_totals(asyncio.run(store.statistics(query)), as_document=as_document)
+            return
         found = asyncio.run(store.runs(query))
     if as_document:
         click.echo(as_json([run_as_dict(record) for record in found], indent=2))
@@ -68,6 +73,27 @@ def runs(
             click.echo(f"(the first {limit}; --limit shows more)", err=True)
     else:
         click.echo("No such runs.", err=True)
+
+
+def _show_totals(found: Statistics, *, as_document: bool) -> None:
+    if as_document:
+        click.echo(as_json(found.model_dump(mode="json"), indent=2))
+        return
+    rows = [
+        (
+            name,
+            str(each.count),
+            *map(seconds, (each.shortest, each.mean, each.longest)),
+            str(each.tokens),
+            "" if each.cost is None else f"${each.cost:.4f}",
+        )
+        for name, each in [*found.by_status.items(), *found.by_node.items()]
+    ]
+    heads = ("STATUS / NODE", "COUNT", "SHORTEST", "MEAN", "LONGEST", "TOKENS", "COST")
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    for row in [heads, *rows]:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        click.echo("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip())
 
 
 def run_as_dict(record: RunRecord) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, cast
 from lift_sys.core.address import declared_order
 from lift_sys.durability.facts import Fact, Json, RunRecord
 from lift_sys.durability.past import places
+from lift_sys.errors import JournalError
 
 #: `interrupted`: an attempt was under way when the process ended, or is under way now; `cancelled`:
 #: it was not needed any more; `waiting`: for an answer.
@@ -58,16 +59,28 @@ class StepView:
 
 
 def overview(record: RunRecord, facts: Sequence[Fact]) -> list[StepView]:
-    """The steps of a run, each after those that come before it."""
+    """The steps of a run, each after those that come before it.
+
+    Raises:
+        JournalError: A fact is none that was ever written.
+    """
     by_address: dict[str, dict[str, Fact]] = {}
     for fact in facts:
         by_address.setdefault(fact.address, {})[fact.kind] = fact
     joined = tuple(f"{fact.address}." for fact in facts if fact.kind == "join")
     is_over = record.status == "finished"
-    return [
-        _view(address, by_address[address], is_moot=is_over or address.startswith(joined))
-        for address in sorted(by_address, key=declared_order)
-    ]
+    found = []
+    for address in sorted(by_address, key=declared_order):
+        is_moot = is_over or address.startswith(joined)
+        try:
+            found.append(_view(address, by_address[address], is_moot=is_moot))
+        except (TypeError, ValueError, AttributeError, LookupError) as error:
+            raise JournalError(
+                execution_id=record.execution_id,
+                address=address,
+                reason="it is not what was written, so somebody has edited it",
+            ) from error
+    return found
 
 
 def _view(address: str, here: dict[str, Fact], *, is_moot: bool) -> StepView:
@@ -96,13 +109,20 @@ def _view(address: str, here: dict[str, Fact], *, is_moot: bool) -> StepView:
         tokens=fact.tokens,
         cost=fact.cost,
         successor=_successor_name(form),
-        writes=body.get("writes", []),
-        edits=edit.get("writes", []),
+        writes=_operations(body),
+        edits=_operations(edit),
         joined=join.get("succeeded"),
-        failed=join.get("failed", {}),
+        failed=dict(join.get("failed", {})),
         question=question,
         answered="answer" in here,
     )
+
+
+def _operations(body: dict[str, Any]) -> list[Json]:
+    for _, path, *_ in body.get("writes", []):
+        if not all(isinstance(step, str) or len(step) == 1 for step in path):
+            raise ValueError("no path")
+    return list(body.get("writes", []))
 
 
 def _successor_name(form: Any) -> str | None:

@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from lift_sys.core.address import declared_order, located
+from lift_sys.core.successors import Question
 from lift_sys.durability.codec import Codec, Names
 from lift_sys.durability.facts import Fact, RunRecord
 from lift_sys.durability.past import is_before
 from lift_sys.durability.store import Store
 from lift_sys.durability.stores.memory import MemoryStore
-from lift_sys.errors import AnswerError, LiftError
+from lift_sys.errors import AnswerError, JournalError, LiftError
 from lift_sys.graph.graph import Graph
 
 # A value longer than this is cut in the text.
@@ -101,6 +102,7 @@ async def replay(
 
     Raises:
         UnknownRunError: There is no such run.
+        JournalError: What was recorded can't be used.
         ChangedGraphError: The code is not what the run was begun with.
         MissingSecretError: A secret has to be given.
     """
@@ -160,12 +162,21 @@ async def _carried_out(
                 raise
             return str(error)
         given = {
-            question.address: codec.decode(answers[question.address].body["value"], question.schema)
+            question.address: _answer(codec, record, question, answers[question.address])
             for question in result.questions
             if "value" in answers.get(question.address, _NOTHING).body
         }
         if not given:
             return None
+
+
+def _answer(codec: Codec, record: RunRecord, question: Question, fact: Fact) -> Any:
+    try:
+        return codec.decode(fact.body["value"], question.schema, path="answer")
+    except (ValueError, LookupError, TypeError) as error:
+        raise JournalError(
+            execution_id=record.execution_id, address=fact.address, reason=str(error)
+        ) from error
 
 
 _NOTHING = Fact(kind="answer", address="", node="", started_at=datetime.fromtimestamp(0, UTC))

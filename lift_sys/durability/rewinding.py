@@ -13,11 +13,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from lift_sys.core.address import declared_order
 from lift_sys.core.context import fresh_execution_id
 from lift_sys.durability.codec import Codec, Names
-from lift_sys.durability.facts import Fact, Json, RunRecord, chain
+from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, chain
 from lift_sys.durability.past import is_before, places
 from lift_sys.durability.store import Store
-from lift_sys.errors import UsageError
+from lift_sys.errors import JournalError, UsageError
 from lift_sys.graph.graph import Graph
+
+# What may be the last of a step in its walk.
+_LAST: tuple[Kind, ...] = ("join", "answer", "step")
 
 
 async def rewind(
@@ -126,12 +129,19 @@ def _edit(record: RunRecord, facts: Sequence[Fact], at: str, writes: list[Json])
     node = next(iter(here.values())).node
     body: dict[str, Json] = {"writes": writes}
     if earlier is not None:
-        before: Any = earlier.body["writes"]
+        before: Any = earlier.body.get("writes", [])
         past, body = earlier.input, {"writes": [*before, *writes]}
     elif "step" in here:
         past = here["step"].input
     else:
-        past = _past(record, facts, at)
+        try:
+            past = _past(record, facts, at)
+        except LookupError as error:
+            raise JournalError(
+                execution_id=record.execution_id,
+                address=at,
+                reason="the step before it is missing, so somebody has removed it",
+            ) from error
     return Fact(
         kind="edit",
         address=at,
@@ -149,11 +159,8 @@ def _past(record: RunRecord, facts: Sequence[Fact], at: str) -> str:
     *around, (_, step) = places(at)
     if step:
         place = (*around, ("/", step - 1))
-        return next(
-            digest
-            for kind in ("join", "answer", "step")
-            if (digest := digests.get((kind, place))) is not None
-        )
+        last = next(kind for kind in _LAST if kind == "step" or (kind, place) in digests)
+        return digests[last, place]
     if not around:
         return record.input
     *fork, (_, index) = around

@@ -353,3 +353,34 @@ def test_a_replay_compares_step_by_step(lift, place):
     assert other.exit_code == 1
     assert 'step 0.0:Left, writes: was [["append", ["lines"], ["x"]]], is' in other.stdout
     assert document["identical"] is False
+
+
+def test_totals_are_by_status_and_node(lift):
+    kept_run(lift)
+    kept_run(lift, "two", "flows.py:Fails", code=1)
+
+    shown = [line.split()[:2] for line in lift("runs", "--totals").stdout.splitlines()[1:]]
+    data = document_of(lift, "runs", "--totals", "--node", "Left")
+
+    assert shown[:2] == [["failed", "1"], ["finished", "1"]]
+    assert sorted(shown[2:]) == [["Both", "1"], ["Close", "1"], ["Left", "1"], ["Right", "1"]]
+    assert [*data["by_status"]] == ["finished"]
+    assert data["by_node"]["Left"]["tokens"] == 7
+
+
+@pytest.mark.parametrize(
+    "body", ['{"writes": "x"}', '{"writes": [3]}', '{"writes": [["set", [[]]]]}', "x"]
+)
+@pytest.mark.parametrize("command", [["show"], ["resume"], ["replay"]])
+def test_facts_edited_by_hand_are_messages(lift, place, body, command):
+    kept_run(lift)
+    with sqlite3.connect(place) as connection:
+        connection.execute("UPDATE lift_facts SET body = ? WHERE node = 'Left'", (body,))
+    connection.close()
+
+    done = lift(*command, "one")
+
+    assert done.exit_code == 1
+    assert "0.0" in done.output
+    assert "Traceback" not in done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit)
