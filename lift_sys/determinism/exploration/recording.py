@@ -93,10 +93,6 @@ class Recording:
         self._children[key] = number + 1
         return number
 
-    def next_number(self, process: str) -> int:
-        """The number that the next event of `process` will have."""
-        return self._counts.get(process, 0) + 1
-
     def note(self, resource: str, mode: int) -> None:
         """Add to the footprint of the running event."""
         if not self.muted:
