@@ -65,7 +65,8 @@ async def check_determinism(
             each.
         runs: Most repeats, at least 2.
         strategy: How a list of nodes is joined; ALL_SUCCESS by default.
-        ignore: Paths that are left out: `$.created`, `$..id`, `$.answers[*].text`, `output`.
+        ignore: Paths that are left out: `$.created`, `$..id`, `$.answers[*].text`, `output`,
+            `metadata.k`, `provenance`.
         tolerance: How close numbers have to be, relatively or absolutely: one number for all, or by
             path.
         multiset: Paths of lists whose order does not matter.

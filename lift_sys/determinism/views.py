@@ -2,7 +2,7 @@
 
 A view never changes a value; it is asked when two outcomes are compared, path by path. Paths are
 JSON paths on the state: `$.answers[2].text`; what an `End` returned stands below `output`, a failure
-below `error`.
+below `error`, the context's notes below `metadata` and `provenance`.
 """
 
 from __future__ import annotations
@@ -240,9 +240,11 @@ def _regex(pattern: str) -> re.Pattern[str]:
         raise UsageError("An empty path fits nothing; `$` is the whole state.")
     if text == "*":
         return re.compile("")  # anything
-    if not re.match(r"(\$|output\b|error\b|successor\b)", text):
-        text = f"$.{text}"  # "answers" is meant as "$.answers"
     built, at = "", 0
+    if re.match(r"(metadata|provenance)\b", text):
+        built = r"(?:\$\.)?"  # a state may have a field of that name, too
+    elif not re.match(r"(\$|output\b|error\b|successor\b)", text):
+        text = f"$.{text}"  # "answers" is meant as "$.answers"
     while at < len(text):
         token = _TOKEN.match(text, at)
         if token is None:

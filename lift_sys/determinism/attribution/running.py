@@ -168,7 +168,7 @@ def _outcome(work: Work, target: Target, loop: ScheduledLoop) -> Outcome:
         raise
     except (Exception, SystemExit) as error:
         return Outcome(error=failure_of(error))
-    return Outcome(state=ran.state, output=ran.output, successor=ran.successor)
+    return Outcome(**ran._asdict())
 
 
 async def _ran(work: Work, target: Target) -> Ran:

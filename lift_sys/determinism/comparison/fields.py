@@ -124,9 +124,13 @@ def _own_fields(value: Node, base: Path) -> list[Path]:
         path = (*base, value.step(key))
         if path == ("state",):
             found += _own_fields(child, path)
-        elif base or child not in (None, ""):
-            found.append(path)
+        elif base or not _is_empty(child):
+            found += _own_fields(child, path) if path == ("metadata",) else [path]
     return found
+
+
+def _is_empty(node: Node) -> bool:
+    return not node.values if isinstance(node, Part) else node in (None, "")
 
 
 def _agreement(

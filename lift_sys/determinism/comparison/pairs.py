@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lift_sys.determinism.comparison.fields import value_text
+from lift_sys.determinism.runs.notes import Held, Notes
 from lift_sys.determinism.runs.outcome import Failure
 from lift_sys.determinism.runs.runtrace import RunTrace, StepTrace
 from lift_sys.determinism.views import MOST_PATHS, Views, json_path
@@ -23,22 +24,24 @@ class Difference:
     other: str
 
 
-def join_differences(
-    left: Snapshot[object] | Failure, right: Snapshot[object] | Failure, views: Views
-) -> list[Difference]:
+def join_differences(left: Held, right: Held, views: Views) -> list[Difference]:
     """Where what two joins gave, or two runs ended with, differs."""
-    if isinstance(left, Snapshot) and isinstance(right, Snapshot):
-        return state_differences(left, right, views)
-    texts = [str(each) if isinstance(each, Failure) else "(joined)" for each in (left, right)]
+    states = left.state, right.state
+    if isinstance(left.state, Snapshot) and isinstance(right.state, Snapshot):
+        found = state_differences(left.state, right.state, views)
+        return found + note_differences(left.notes, right.notes, views)
+    texts = [str(each) if isinstance(each, Failure) else "(joined)" for each in states]
     if texts[0] == texts[1]:
         return []
     return [Difference(path="error", usual=texts[0], other=texts[1])]
 
 
 def same_inputs(step: StepTrace, twin: StepTrace, views: Views) -> bool:
-    """Whether two steps were given the same: state, and the fields of their node."""
+    """Whether two steps were given the same: state, notes, and the fields of their node."""
     left, right = step.before, twin.before
     if step.handed != twin.handed:
+        return False
+    if note_differences(step.noted_before, twin.noted_before, views):
         return False
     if left is None or right is None:
         return left is right
@@ -48,13 +51,14 @@ def same_inputs(step: StepTrace, twin: StepTrace, views: Views) -> bool:
 
 
 def step_differences(step: StepTrace, twin: StepTrace, views: Views) -> tuple[Difference, ...]:
-    """Where what two steps did differs: state, output, successor, failure."""
+    """Where what two steps did differs: state, notes, output, successor, failure."""
     found: list[Difference] = []
     if step.error != twin.error:
         usual = "(none)" if step.error is None else str(step.error)
         other = "(none)" if twin.error is None else str(twin.error)
         found.append(Difference(path="error", usual=usual, other=other))
     found += state_differences(step.after, twin.after, views)
+    found += note_differences(step.noted_after, twin.noted_after, views)
     if step.returned != twin.returned:
         if step.successor != twin.successor:
             difference = Difference(path="successor", usual=step.successor, other=twin.successor)
@@ -85,6 +89,15 @@ def state_differences(
     return _listed(views.differences(left.root, right.root, ("state",)))
 
 
+def note_differences(
+    left: Snapshot[Notes], right: Snapshot[Notes], views: Views
+) -> list[Difference]:
+    """Where metadata and provenance differ."""
+    if left is right:
+        return []
+    return _listed(views.differences(left.root, right.root))
+
+
 def _listed(differences: Iterator[tuple[Path, object, object]]) -> list[Difference]:
     found: list[Difference] = []
     for path, left, right in differences:
@@ -99,6 +112,6 @@ def _listed(differences: Iterator[tuple[Path, object, object]]) -> list[Differen
 
 def end_differences(usual: RunTrace, other: RunTrace, views: Views) -> tuple[Difference, ...]:
     """Where what two runs ended with differs."""
-    if usual.ending is None or other.ending is None:
+    if usual.held is None or other.held is None:
         return ()
-    return tuple(join_differences(usual.ending, other.ending, views))
+    return tuple(join_differences(usual.held, other.held, views))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lift_sys.core.address import declared_order, located
 from lift_sys.core.usage import Usage
 from lift_sys.determinism.comparison.divergence import Divergences
 from lift_sys.determinism.comparison.pairs import same_inputs, step_differences
+from lift_sys.determinism.runs.notes import NO_NOTES, Notes
 from lift_sys.determinism.runs.runtrace import StepTrace
 from lift_sys.determinism.runs.sample import Sample
 from lift_sys.determinism.statistics import clopper_pearson
-from lift_sys.determinism.views import Views
+from lift_sys.determinism.views import Views, json_path
 from lift_sys.state.equality import equal
 from lift_sys.state.parts import MISSING, Node, Part
-from lift_sys.state.paths import Key
+from lift_sys.state.paths import Key, Path
+from lift_sys.state.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class StepAgreement:
         agreeing: How many of those did what most did.
         distinct: How many different things they did.
         low, high: Clopper-Pearson interval of `agreeing / judged`, two-sided, 95 %.
-        fields: For each field of the state, the share of all runs with the usual value after it.
+        fields: For each field of the state and the metadata, the share of all runs with the usual value after it.
         written: Fields that it changed in some run.
         calls, cached_calls: Model calls, and those that a cache answered, over all runs.
     """
@@ -167,46 +170,58 @@ def _fields(
     """For each field of the state after the step, the share of runs that have its usual value."""
     if len(met) == 1:
         step = met[0][0]
-        before, after = _top(step.before), _top(step.after)
-        names = [name for name in {**after, **before} if not views.ignores(("state", name))]
+        before = _held(step.before, step.noted_before)
+        after = _held(step.after, step.noted_after)
+        names = [path for path in {**after, **before} if not views.ignores(path)]
         written_here = (
             ()
-            if step.before is step.after
+            if step.before is step.after and step.noted_before is step.noted_after
             else tuple(
                 name
                 for name in names
                 if not equal(before.get(name, MISSING), after.get(name, MISSING))
             )
         )
-        return dict.fromkeys(names, 1.0), written_here
+        return dict.fromkeys(map(_name, names), 1.0), tuple(map(_name, written_here))
     everybody = sum(count for _, count in met)
-    seen: dict[str, list[tuple[Node, int]]] = {}
-    written: dict[str, None] = {}
+    seen: dict[Path, list[tuple[Node, int]]] = {}
+    written: dict[Path, None] = {}
     for step, count in met:
-        before, after = _top(step.before), _top(step.after)
+        before = _held(step.before, step.noted_before)
+        after = _held(step.after, step.noted_after)
         for name in dict.fromkeys([*after, *before]):
-            if views.ignores(("state", name)):
+            if views.ignores(name):
                 continue
             value = after.get(name, MISSING)
             if not equal(before.get(name, MISSING), value):
                 written[name] = None
             groups = seen.setdefault(name, [])
             for at, (other, total) in enumerate(groups):
-                if views.agree(other, value, ("state", name)):
+                if views.agree(other, value, name):
                     groups[at] = (other, total + count)
                     break
             else:
                 groups.append((value, count))
-    shares = {name: max(count for _, count in groups) / everybody for name, groups in seen.items()}
-    return shares, tuple(written)
+    shares = {
+        _name(path): max(count for _, count in groups) / everybody for path, groups in seen.items()
+    }
+    return shares, tuple(map(_name, written))
 
 
-def _top(snapshot: object) -> dict[str, Node]:
-    root = getattr(snapshot, "root", None)
+def _held(state: Snapshot[Any] | None, notes: Snapshot[Notes]) -> dict[Path, Node]:
+    """Each field of a state, and each of the metadata, by its path."""
+    return _below("state", getattr(state, "root", None)) | (
+        {} if notes is NO_NOTES else _below("metadata", notes.root.values["metadata"])
+    )
+
+
+def _below(name: str, root: Node) -> dict[Path, Node]:
     if not isinstance(root, Part) or not isinstance(root.values, dict):
         return {}
-    return {_name(key): value for key, value in root.values.items()}
+    return {(name, root.step(key)): value for key, value in root.values.items()}
 
 
-def _name(key: object) -> str:
-    return str(key.key) if isinstance(key, Key) else str(key)
+def _name(path: Path) -> str:
+    if path[0] != "state":
+        return json_path(path)
+    return str(path[1].key) if isinstance(path[1], Key) else str(path[1])

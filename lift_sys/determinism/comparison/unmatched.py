@@ -67,6 +67,12 @@ def _places(sample: Sample) -> Iterator[Path]:
                 yield from _below(value, (key,))
     seen: set[int] = set()
     for trace in sample.traces:
+        for step in trace.steps.values():
+            for notes in (step.noted_before, step.noted_after):
+                if id(notes) not in seen:
+                    seen.add(id(notes))
+                    for key, value in notes.root.values.items():
+                        yield from _below(value, (key,))
         states = [each for step in trace.steps.values() for each in (step.before, step.after)]
         for state in (trace.ending, *states):
             if isinstance(state, Snapshot) and id(state) not in seen:

@@ -75,6 +75,12 @@ def value_text(value: Any) -> str:
     """A result in words: of a graph its state and output, of a function what it returned."""
     if not isinstance(value, Ran):
         return repr(value)
+    notes = {"metadata": value.metadata, "provenance": value.provenance}
+    shown = [f"{name} {held!r}" for name, held in notes.items() if held]
+    return " with ".join([_result_text(value), *shown])
+
+
+def _result_text(value: Ran) -> str:
     if value.output is None:
         return repr(value.state) + (f" then {value.successor}" if value.successor else "")
     if hasattr(value.state, "model_fields_set"):

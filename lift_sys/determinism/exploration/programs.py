@@ -120,7 +120,7 @@ async def _run_graph(target: GraphTarget, state: Any, setting: Setting) -> Ran:
     context = _context(state, setting)
     engine = target.graph.executor.engine(context.scope, context.execution_id)
     result = await launch(target.graph, None, context, engine=engine)
-    return Ran(result.state, result.output)
+    return Tracer().ended(result.context, result.output)
 
 
 async def _run_nodes(target: NodesTarget, state: Any, setting: Setting) -> Ran:
@@ -128,13 +128,13 @@ async def _run_nodes(target: NodesTarget, state: Any, setting: Setting) -> Ran:
     executor: ParallelExecutor[Any] = ParallelExecutor(len(target.nodes))
     results = await executor.execute_parallel(target.nodes, _context(state, setting))
     if target.strategy is not None:
-        return Ran(executor.merge_states(results, target.strategy).state)
+        return Tracer().ended(executor.merge_states(results, target.strategy))
     (result,) = results
     if result.error is not None:
         raise result.error
     successor = result.next_node
     name = type(successor).__name__ if isinstance(successor, (End, Fork)) else node_name(successor)
-    return Ran(result.context.state, result.output, name)
+    return Tracer().ended(result.context, result.output, name)
 
 
 def _context(state: Any, setting: Setting) -> RunContext[Any]:

@@ -46,6 +46,7 @@ class Outcome(BaseModel):
         state: The final state; None if the run failed.
         output: Data of the `End`, or what a function returned beside its state.
         successor: What a single node returned, as text.
+        metadata, provenance: What the run's context ended with beside its state.
         error: How it failed.
     """
 
@@ -54,6 +55,8 @@ class Outcome(BaseModel):
     state: Any = None
     output: Any = None
     successor: str = ""
+    metadata: Any = None
+    provenance: Any = None
     error: Failure | None = None
 
 
@@ -63,6 +66,8 @@ class Ran(NamedTuple):
     state: Any
     output: Any = None
     successor: str = ""
+    metadata: Any = None
+    provenance: Any = None
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -36,6 +36,7 @@ from lift_sys.determinism.runs.trace import Tracer
 from lift_sys.determinism.views import Views
 from lift_sys.errors import CanonicalError, UncopyableStateError
 from lift_sys.execution.executor import ParallelExecutor
+from lift_sys.state import canonical
 from lift_sys.state.snapshot import Snapshot
 
 #: Told after each repeat: how many are done, and how many are not of the largest class so far. What
@@ -127,11 +128,11 @@ class _Repeats:
         if ran.output is None:
             # An error here is raised once more below, where it names the field as callers know it.
             with suppress(CanonicalError, UncopyableStateError):
-                key = self.initial.refresh(ran.state).digest, ran.successor
+                notes = ran.metadata, ran.provenance
+                noted = canonical.digest(notes) if any(notes) else ""
+                key = self.initial.refresh(ran.state).digest, ran.successor, noted
         if key is None or (found := self._known.get(key)) is None:
-            shown = self.base.refresh(
-                Outcome(state=ran.state, output=ran.output, successor=ran.successor)
-            )
+            shown = self.base.refresh(Outcome(**ran._asdict()))
             found = shown.digest, shown
             if key is not None:
                 self._known[key] = found

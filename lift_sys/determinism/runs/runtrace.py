@@ -11,6 +11,7 @@ from lift_sys.core.address import declared_order
 from lift_sys.core.node import node_name
 from lift_sys.core.successors import End, Fork
 from lift_sys.core.usage import Usage
+from lift_sys.determinism.runs.notes import NO_NOTES, Held, Notes
 from lift_sys.determinism.runs.outcome import Failure
 from lift_sys.graph.walk import Step
 from lift_sys.state import canonical
@@ -21,8 +22,11 @@ from lift_sys.state.snapshot import Snapshot
 # and truth values, because True equals 1.
 _PLAIN = frozenset({int, str, bytes, type(None)})
 
-#: What a step did, comparable: state after it, successor with its data, failure.
-Effect: TypeAlias = tuple[str, Hashable, Failure | None]
+#: What a step did, comparable: state and notes after it, successor with its data, failure.
+Effect: TypeAlias = tuple[str, str, Hashable, Failure | None]
+
+
+Passed: TypeAlias = tuple[Step, Snapshot[Any], Hashable, float, int, Snapshot[Notes]]
 
 
 @dataclass(slots=True)
@@ -34,6 +38,7 @@ class StepTrace:
         started: Seconds from the start of the run.
         attempt: Number of the last attempt.
         before, after: The state that it was given and that it left; None where it is not known.
+        noted_before, noted_after: Metadata and provenance that it was given and that it left.
         handed: What the step before it handed on beside the state: fields of the node, comparable.
         elapsed: Seconds of the last attempt.
         text: What it returned, as an event says it; empty where `given` says it.
@@ -56,6 +61,8 @@ class StepTrace:
     given: Any = None
     error: Failure | None = None
     usage: Usage | None = None
+    noted_before: Snapshot[Notes] = NO_NOTES
+    noted_after: Snapshot[Notes] = NO_NOTES
 
     @property
     def is_finished(self) -> bool:
@@ -85,7 +92,7 @@ class StepTrace:
     @property
     def effect(self) -> Effect:
         """What it did. Given equal inputs, equal effects are equal write sets and successors."""
-        return _digest(self.after), self.returned, self.error
+        return _digest(self.after), self.noted_after.digest, self.returned, self.error
 
 
 @dataclass(slots=True)
@@ -95,18 +102,22 @@ class RunTrace:
     Attributes:
         steps: By address, in the order in which they started.
         ending: The final state, or how the run failed; None while it is not known.
+        noted: Its final metadata and provenance.
         run: Number of the repeat that it was taken of.
         passed: Steps of a run of one walk that are not in `steps` yet: the step, the state that it
-            left, what it returned, when it ended, and its attempt. Most repeats do what one before
+            left, what it returned, when it ended, its attempt, and what it left noted. Most repeats do what one before
             did, so that nobody ever looks at their steps.
-        before, since: The state that the first of these was given, and when.
+        before, noted_before, since: The state and the notes that the first of these was given, and
+            when.
     """
 
     steps: dict[str, StepTrace] = field(default_factory=dict)
     ending: Snapshot[Any] | Failure | None = None
     run: int = 0
-    passed: list[tuple[Step, Snapshot[Any], Hashable, float, int]] = field(default_factory=list)
+    passed: list[Passed] = field(default_factory=list)
     before: Snapshot[Any] | None = None
+    noted: Snapshot[Notes] = NO_NOTES
+    noted_before: Snapshot[Notes] = NO_NOTES
     since: float = 0.0
 
     @property
@@ -119,27 +130,36 @@ class RunTrace:
             if step.given is None and step.error is None and not step.text:
                 continue  # it did not finish, or is the first one of `passed`
             given, left = _known_digest(known, step.before), _known_digest(known, step.after)
-            facts.append((address, step.node, given, left, step.returned, step.error))
+            notes = (
+                _known_digest(known, step.noted_before),
+                _known_digest(known, step.noted_after),
+            )
+            facts.append((address, step.node, given, left, step.returned, step.error, notes))
         given = _known_digest(known, self.before)
-        for passed, state, returned, _, _ in self.passed:
-            left = _known_digest(known, state)
-            facts.append((passed.address, node_name(passed.node), given, left, returned, None))
-            given = left
+        before = _known_digest(known, self.noted_before)
+        for passed, state, returned, _, _, noted in self.passed:
+            left, after = _known_digest(known, state), _known_digest(known, noted)
+            node = node_name(passed.node)
+            facts.append((passed.address, node, given, left, returned, None, (before, after)))
+            given, before = left, after
         ending = self.ending
         facts.append(ending.digest if isinstance(ending, Snapshot) else ending)
+        facts.append(_known_digest(known, self.noted))
         return frozenset(facts)
 
     def settle(self) -> None:
         """Make `steps` of what has passed."""
-        for passed, state, returned, now, attempt in self.passed:
+        for passed, state, returned, now, attempt, noted in self.passed:
             step = self.steps.get(passed.address)
             if step is None:
                 step = StepTrace(passed.address, "", self.since, before=self.before)
+                step.noted_before = self.noted_before
                 self.steps[passed.address] = step
             step.node = node_name(passed.node)  # what reports usage may not know it
             step.after, step.returned, step.given = state, returned, passed.successor
             step.elapsed, step.attempt = now - step.started, attempt
-            self.before, self.since = state, now
+            step.noted_after = noted
+            self.before, self.noted_before, self.since = state, noted, now
         self.passed.clear()
 
     @property
@@ -147,21 +167,20 @@ class RunTrace:
         """Whether a step started branches."""
         return any(step.is_fork for step in self.steps.values())
 
-    @property
-    def finish_order(self) -> tuple[str, ...]:
-        """Addresses of the finished steps in the order in which they ended."""
-        done = [step for step in self.steps.values() if step.is_finished]
-        return tuple(s.address for s in sorted(done, key=lambda s: s.started + s.elapsed))
-
-    def joined(self, fork: str) -> Snapshot[Any] | Failure | None:
+    def joined(self, fork: str) -> Held | None:
         """What the join of the fork at `fork` gave: to the next step, or to the whole run.
 
         None if that is not known: a branch ended with this join, or something failed before it.
         """
         step = self.steps.get(following(fork))
         if step is not None:
-            return step.before
-        return self.ending if fork.isdecimal() else None
+            return None if step.before is None else Held(step.before, step.noted_before)
+        return self.held if fork.isdecimal() else None
+
+    @property
+    def held(self) -> Held | None:
+        """What it ended with; None while it is not known."""
+        return None if self.ending is None else Held(self.ending, self.noted)
 
     def note_handed(self) -> None:
         """Enter what each step was handed by the one before; called once the run has ended."""

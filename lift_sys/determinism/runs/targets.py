@@ -113,7 +113,7 @@ class GraphTarget:
         engine = TracedEngine.of(self.graph.executor, context, tracer, is_chain=is_chain)
         gate = tracer.gate_of_chain if is_chain else tracer.gate
         result = await launch(self.graph, None, context, engine=engine, gate=gate)
-        return Ran(result.state, result.output)
+        return tracer.ended(result.context, result.output)
 
 
 class NodesTarget:
@@ -142,12 +142,12 @@ class NodesTarget:
             if result.is_success:
                 tracer.returned(result.address, result.next_node)
         if self.strategy is not None:
-            return Ran(executor.merge_states(results, self.strategy).state)
+            return tracer.ended(executor.merge_states(results, self.strategy))
         (result,) = results
         if result.error is not None:
             raise result.error
         step = tracer.trace.steps[result.address]
-        return Ran(result.context.state, result.output, step.successor)
+        return tracer.ended(result.context, result.output, step.successor)
 
 
 class FunctionTarget:

@@ -12,7 +12,8 @@ from typing import Any
 
 from lift_sys.core.context import RunContext, RunScope
 from lift_sys.core.events import Event, NodeFailed, NodeFinished, NodeStarted, UsageReported
-from lift_sys.determinism.runs.outcome import failure_of
+from lift_sys.determinism.runs.notes import NO_NOTES, Notes, noted, notes_of
+from lift_sys.determinism.runs.outcome import Ran, failure_of
 from lift_sys.determinism.runs.runtrace import RunTrace as RunTrace
 from lift_sys.determinism.runs.runtrace import StepTrace as StepTrace
 from lift_sys.determinism.runs.runtrace import comparable, lend_encodings
@@ -37,6 +38,7 @@ class Tracer:
         self.trace = RunTrace()
         self.gated = gated
         self._initial = initial
+        self._known = NO_NOTES
         # The clock alone: a bound method of the scope would close a cycle through `publish`, and a
         # hundred traces that only the garbage collector can free cost more than the runs.
         self.clock: Callable[[], float] = float
@@ -70,13 +72,14 @@ class Tracer:
         """An attempt begins."""
         step = self.trace.steps.get(address)
         if step is None:
-            before = _state_now()
+            before, notes = _state_now(), self._notes_now()
             if not self.trace.steps and self._initial is not None and before is not None:
                 # The first step is given a copy of what was encoded for the repeats before.
                 lend_encodings(self._initial.root, before.root)
             if not self.trace.steps:
                 self.trace.before, self.trace.since = before, time
-            step = self.trace.steps[address] = StepTrace(address, node, time, before=before)
+            step = StepTrace(address, node, time, before=before, noted_before=notes)
+            self.trace.steps[address] = step
         step.attempt = attempt
 
     def finished(self, address: str, elapsed: float, successor: str) -> None:
@@ -87,6 +90,7 @@ class Tracer:
         if not self.gated or ">" in address or "~" in address:
             step.text = successor
             step.after = _state_now(refresh=True)
+            step.noted_after = self._notes_now()
 
     def failed(
         self, address: str, node: str, time: float, elapsed: float, error: BaseException
@@ -105,7 +109,10 @@ class Tracer:
         holder: Any = current_holder.get()
         now = self.clock() - self.origin
         returned = comparable(step.successor)
-        self.trace.passed.append((step, holder.state, returned, now, holder.ctx.attempt))
+        notes = noted(holder.ctx, self._known)
+        self._known = notes
+        passed = (step, holder.state, returned, now, holder.ctx.attempt, notes)
+        self.trace.passed.append(passed)
 
     def returned(self, address: str, successor: Any) -> None:
         """A step left its state as it is now, and returned `successor`."""
@@ -113,6 +120,7 @@ class Tracer:
         if step is not None:
             if step.after is None:
                 step.after = _state_now()
+                step.noted_after = self._notes_now()
             step.given = successor
             step.returned = comparable(successor)
 
@@ -122,9 +130,24 @@ class Tracer:
         trace.settle()
         step = trace.steps.get(address)
         if step is None:
-            step = StepTrace(address, node, trace.since, before=trace.before)
+            step = StepTrace(
+                address, node, trace.since, before=trace.before, noted_before=trace.noted_before
+            )
             trace.steps[address] = step
         return step
+
+    def ended(self, context: RunContext[Any], output: Any = None, successor: str = "") -> Ran:
+        """What a run came to that ended with `context`."""
+        notes = self.trace.noted = noted(context, self._known)
+        return Ran(context.state, output, successor, *notes_of(notes))
+
+    def _notes_now(self) -> Snapshot[Notes]:
+        """Metadata and provenance of the walk that is running."""
+        holder: Any = current_holder.get()
+        if holder is None or holder.ctx is None:
+            return NO_NOTES
+        self._known = noted(holder.ctx, self._known)
+        return self._known
 
 
 class TracedEngine(Engine):
