@@ -110,6 +110,50 @@ def test_a_test_that_fails_each_time_fails_as_without_the_mark(pytester: pytest.
     result.stdout.fnmatch_lines(["E *assert 41 == 42"])
 
 
+@pytest.mark.parametrize("mark", ["deterministic(runs=5)", "schedules(budget=5)"])
+@pytest.mark.parametrize(
+    ("call", "outcome"), [("skip", "skipped"), ("xfail", "xfailed"), ("fail", "failed")]
+)
+def test_a_test_that_ends_itself_in_every_run_ends_as_without_the_mark(
+    pytester: pytest.Pytester, mark: str, call: str, outcome: str
+) -> None:
+    pytester.makepyfile(
+        f"""
+        import itertools, pytest
+        counter = itertools.count()
+
+        @pytest.mark.{mark}
+        async def test_ends():
+            pytest.{call}("no reason" + " at all" * ("{call}" != "fail") * next(counter))
+        """
+    )
+    result = pytester.runpytest(*AUTO)
+    result.assert_outcomes(**{outcome: 1})
+    assert "not the same" not in text_of(result)
+
+
+@pytest.mark.parametrize("call", ["skip", "xfail", "fail"])
+def test_a_test_that_ends_itself_in_some_runs_fails_with_a_report(
+    pytester: pytest.Pytester, call: str
+) -> None:
+    pytester.makepyfile(
+        f"""
+        import itertools, pytest
+        counter = itertools.count()
+
+        @pytest.mark.deterministic(runs=5)
+        def test_ends():
+            if next(counter) == 3:
+                pytest.{call}("no reason")
+        """
+    )
+    result = pytester.runpytest(*AUTO)
+    result.assert_outcomes(failed=1)
+    assert "test_ends is not the same in every run" in text_of(result)
+    said = {"skip": "PytestOutcomeError: skipped", "xfail": "xfailed", "fail": "no reason"}
+    assert said[call] in text_of(result)
+
+
 def test_an_order_that_breaks_a_test_is_found_and_can_be_run_again(
     pytester: pytest.Pytester,
 ) -> None:

@@ -28,7 +28,21 @@ from lift_sys.testing.mark_arguments import refusal
 #: What stands for evidence where orders were not explored.
 REPLAYED, NOT_EXPLORED = "replayed", "not explored"
 _REMEMBERED = 5  # failing schedules of one test
+_OUTCOMES = (pytest.skip.Exception, pytest.xfail.Exception, pytest.fail.Exception)
 _PACKAGE = str(Path(__file__).parents[1])
+
+
+class PytestOutcomeError(Exception):
+    """A run that ended itself by `pytest.skip`, `xfail` or `fail`, as an outcome to be compared.
+
+    These are no `Exception`s, so that the first one would end all runs. Why a run was skipped is
+    not compared.
+    """
+
+    def __init__(self, outcome: BaseException) -> None:
+        is_reason = isinstance(outcome, _OUTCOMES[:2])  # XFailed is a kind of Failed
+        super().__init__(type(outcome).__name__.lower() if is_reason else str(outcome))
+        self.outcome = outcome
 
 
 class MarkedTest:
@@ -44,10 +58,13 @@ class MarkedTest:
         self.returned = False
 
     async def _once(self) -> Any:
-        if self.is_async:
-            result = await self.function(**self.fixtures)
-        else:  # it may start a loop itself
-            result = await asyncio.to_thread(self.function, **self.fixtures)
+        try:
+            if self.is_async:
+                result = await self.function(**self.fixtures)
+            else:  # it may start a loop itself
+                result = await asyncio.to_thread(self.function, **self.fixtures)
+        except _OUTCOMES as error:
+            raise PytestOutcomeError(error) from error
         self.returned |= result is not None
         return result
 
@@ -59,7 +76,7 @@ class MarkedTest:
             try:
                 return await self._once()
             except Exception as error:
-                raised.append(error)
+                raised.append(_original(error))
                 raise
 
         once.__name__ = self.item.name
@@ -73,9 +90,8 @@ class MarkedTest:
         if report.accepted:
             return str(report.evidence)
         again = f'pytest "{self.item.nodeid}" --ls-seed={self.seed}'
-        text = (
-            f"{self.item.name} is not the same in every run\n\n{replace(report, reproduce=again)}"
-        )
+        said = f": {report.headline}" if report.deterministic else " is not the same in every run"
+        text = f"{self.item.name}{said}\n\n{replace(report, reproduce=again)}"
         if attribute:
             text += f"\n\n{self._causes()}"
         _fail(text, raised[-1] if raised else None)
@@ -120,7 +136,7 @@ class MarkedTest:
         found = self._explored(program, strategy="fifo", budget=1, **options)
         plain = found.outcomes[0].outcome
         if plain.kind == "error":  # it fails as it stands: no schedule is to blame
-            raise plain.example
+            raise _original(plain.example)
         if plain.kind != "value":
             _fail(f"{self.item.name}: {StuckError(waiting=plain.waiting)}", None)
         if replay is not None:
@@ -182,8 +198,13 @@ class MarkedTest:
             cache.set(self._key(), {"test": self.item.nodeid, "schedules": kept[:_REMEMBERED]})
 
 
+def _original(error: BaseException) -> BaseException:
+    return error.outcome if isinstance(error, PytestOutcomeError) else error
+
+
 def _fail(text: str, error: Any) -> NoReturn:
     if isinstance(error, BaseException):
+        error = _original(error)
         text += f"\n\nWhat it raised then:\n{_users_traceback(error)}"
     pytest.fail(text, pytrace=False)
 
