@@ -79,7 +79,8 @@ async def check_determinism(
             that is called for each repeat.
         clock: For `ctx.now()`.
         max_concurrent: Most repeats at the same time. More than one lets them disturb each other.
-        longest_run: Seconds that one run may take; longer is an outcome, too.
+        longest_run: Seconds that one run may take; longer is an outcome, too. Nothing interrupts a
+            plain function, which is told so when it ends.
         explore: Explore schedules, too: True, a number of schedules, or a mapping of arguments of
             `lift_sys.determinism.exploration.explore`.
         attribute: Look for causes, too: True, or a mapping of arguments of

@@ -15,6 +15,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from lift_sys.determinism.matching import can_pair
 from lift_sys.errors import UsageError
 from lift_sys.state.atomic import ListPart, TuplePart
 from lift_sys.state.dicts import DictPart
@@ -130,13 +131,23 @@ class Views:
         else:
             ours, theirs = items_of(left), items_of(right)
             if self.is_multiset(path):
-                if not _same_items(ours, theirs):
+                if not self._same_bag(ours, theirs, path):
                     yield path, left, right
             elif len(ours) != len(theirs) or is_order_only(left, right):
                 yield path, left, right
             else:
                 for index, pair in enumerate(zip(ours, theirs, strict=True)):
                     yield from self.differences(*pair, (*path, Key(index)))
+
+    def _same_bag(self, ours: Sequence[Node], theirs: Sequence[Node], path: Path) -> bool:
+        """Whether the items of two lists agree in some order, one by one."""
+        if len(ours) != len(theirs) or _same_items(ours, theirs):
+            return len(ours) == len(theirs)
+        if not (self.tolerance or self.ignore):
+            return False
+        return can_pair(
+            len(ours), lambda one, two: self.agree(ours[one], theirs[two], (*path, Key(one)))
+        )
 
     def _close(self, left: Any, right: Any, path: Path) -> bool:
         """Whether two unequal leaves are numbers that are close enough."""

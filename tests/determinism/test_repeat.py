@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from lift_sys import BaseNode, End, Majority, ParallelExecutor, RunContext
 from lift_sys.determinism.check import check_determinism
 from lift_sys.determinism.concurrency import validate_concurrency
+from lift_sys.determinism.matching import can_pair
 from lift_sys.determinism.statistics import Sprt, clopper_pearson
 from lift_sys.errors import UsageError
 from lift_sys.state.canonical import digest
@@ -266,3 +267,67 @@ async def test_a_case_that_always_fails_is_no_agreement():
     assert not result.passed
     assert result.failures == ("bad",)
     assert "1 of 2 cases failed in every run" in str(result)
+
+
+def test_a_plain_function_that_takes_too_long_is_an_outcome():
+    """Nobody can cut it off, so it is told when it ends, whether it fails then or not."""
+    moment = [0.0]
+
+    class Clock(asyncio.SelectorEventLoop):
+        def time(self) -> float:
+            return moment[0]
+
+    def slow(fails: bool) -> int:
+        moment[0] += 0.3
+        if fails:
+            raise ValueError("late")
+        return 1
+
+    with asyncio.Runner(loop_factory=Clock) as runner:
+        for fails in (False, True):
+            report = runner.run(check_determinism(slow, fails, 3, longest_run=0.1))
+
+            assert not report.accepted
+            assert report.modal_error.type == "TimeoutError"
+        assert runner.run(check_determinism(slow, False, 3, longest_run=1)).accepted
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_multiset_views_take_close_numbers_for_equal(first: bool):
+    """Items agree in some order, each within the tolerance, though they are sorted otherwise."""
+    lists = itertools.cycle([[1.0, 2.0], [2.0004, 0.9996]])
+
+    def draw() -> list[float]:
+        return next(lists)
+
+    options: dict[str, Any] = {"multiset": ["output"], "tolerance": 0.001 if first else 0.0001}
+
+    assert check(draw, None, 4, **options).deterministic is first
+
+
+def test_multiset_views_leave_out_what_is_ignored_within_items():
+    """Two items that differ in an ignored field only are the same item."""
+    numbers = itertools.count()
+
+    def draw() -> list[dict[str, int]]:
+        return [{"id": next(numbers), "x": 1}, {"id": next(numbers), "x": 2}][:: next(turns)]
+
+    turns = itertools.cycle([1, -1])
+
+    assert check(draw, None, 4, multiset=["output"], ignore=["output[*].id"]).deterministic
+
+
+@given(
+    st.integers(0, 4).flatmap(
+        lambda n: st.lists(st.lists(st.booleans(), min_size=n, max_size=n), min_size=n, max_size=n)
+    )
+)
+def test_bags_can_be_paired_exactly_if_some_permutation_pairs_them(fits: list[list[bool]]):
+    """Against trying them all."""
+    count = len(fits)
+    wanted = any(
+        all(fits[left][right] for left, right in enumerate(order))
+        for order in itertools.permutations(range(count))
+    )
+
+    assert can_pair(count, lambda left, right: fits[left][right]) is wanted

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -193,7 +193,7 @@ class Repeat(BaseNode[Vote]):
         try:
             if plan.longest is None and plan.around is None:
                 return await target.run(state, plan.setting, tracer)
-            with nullcontext() if plan.around is None else plan.around():
+            with nullcontext() if plan.around is None else plan.around(), _at_most(plan.longest):
                 async with asyncio.timeout(plan.longest):
                     return await target.run(state, plan.setting, tracer)
         except asyncio.CancelledError as error:
@@ -203,6 +203,22 @@ class Repeat(BaseNode[Vote]):
             return failure_of(error)
         except Exception as error:
             return failure_of(error)
+
+
+@contextmanager
+def _at_most(seconds: float | None) -> Iterator[None]:
+    """Let what took longer be a `TimeoutError` also where it gave a deadline no turn."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    failed: Exception | None = None
+    try:
+        yield
+    except Exception as error:
+        failed = error
+    if seconds is not None and clock() - began > seconds:
+        raise TimeoutError from failed
+    if failed is not None:
+        raise failed
 
 
 async def made(factory: Callable[[], Any]) -> Any:
