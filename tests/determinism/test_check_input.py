@@ -117,3 +117,19 @@ def test_paths_and_tolerances_that_are_none():
 def test_a_cassette_that_is_none():
     assert "`cassette=`" in refused(UsageError, graph, Table(), cassette=5)
     assert "no such file" in refused(UsageError, graph, Table(), cassette="missing.jsonl")
+
+
+async def yields(state: Any) -> Any:
+    yield state
+
+
+def yields_plainly(state: Any) -> Any:
+    yield state
+
+
+@pytest.mark.parametrize("target", [yields, yields_plainly])
+def test_a_function_that_yields_is_refused(target: Any):
+    """Calling it runs nothing of it."""
+    text = refused(UsageError, target, 1)
+
+    assert "yields, so calling it runs nothing of it" in text

@@ -28,6 +28,7 @@ from lift_sys.determinism.runs.targets import (
     Setting,
     Target,
     as_target,
+    refuse_generator,
 )
 from lift_sys.determinism.runs.trace import Tracer
 from lift_sys.execution.executor import ParallelExecutor
@@ -77,6 +78,7 @@ def subject_of(
     """
     if state is None and _takes_nothing(target):
         function = target
+        refuse_generator(function)
         runnable: Target = FunctionTarget(lambda _: function())
         runnable.name = getattr(function, "__name__", type(function).__name__)
     else:

@@ -161,6 +161,7 @@ class FunctionTarget:
     copies_state = False
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
+        refuse_generator(function)
         self.function = function
         self._takes_state = not _takes_nothing(function)
         self.name = getattr(function, "__name__", type(function).__name__)
@@ -233,6 +234,22 @@ def _of_nodes(nodes: Sequence[Any], strategy: MergeStrategy | Strategy | None) -
                 f"object with a method `run(ctx)`."
             )
     return NodesTarget(nodes, MergeStrategy.ALL_SUCCESS if strategy is None else strategy)
+
+
+def refuse_generator(function: Callable[..., Any]) -> None:
+    """Refuse a function that yields: calling it runs nothing of it.
+
+    Raises:
+        UsageError: It is a generator function, sync or async.
+    """
+    is_async = inspect.isasyncgenfunction(function)
+    if is_async or inspect.isgeneratorfunction(function):
+        name = getattr(function, "__name__", type(function).__name__)
+        loop = f"async for each in {name}" if is_async else f"for each in {name}"
+        raise UsageError(
+            f"{name} yields, so calling it runs nothing of it. Give a function that returns what "
+            f"it yields, e.g. `[each {loop}(state)]`."
+        )
 
 
 def _takes_nothing(function: Callable[..., Any]) -> bool:
