@@ -159,3 +159,14 @@ def test_failure_in_every_schedule_is_shown():
 
     assert found.verdict == "same"
     assert "error ValueError: always" in str(found)
+
+
+def test_a_target_that_always_fails_does_not_pass():
+    async def fail():
+        raise ValueError("no")
+
+    found = explore(fail)
+
+    assert found.always_fails
+    assert found.verdict == "same"
+    assert not found.is_deterministic

@@ -118,8 +118,12 @@ class Exploration:
 
     @property
     def is_deterministic(self) -> bool:
-        """Whether all schedules that were run gave one outcome, and it was one that ends."""
-        return self.verdict == "same"
+        """Whether all schedules that were run gave one outcome, and it was one that ends well.
+
+        A target that fails under every schedule does not pass, as in `check_determinism`: nothing
+        was checked.
+        """
+        return self.verdict == "same" and not self.always_fails
 
     @property
     def always_fails(self) -> bool:

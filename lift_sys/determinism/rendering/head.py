@@ -64,7 +64,7 @@ def _tiles(report: DeterminismReport) -> list[Markup | None]:
         code = "no steps are known"
     # What repeats say holds for the order that they ran in, which exploring may have refuted.
     found: Any = report.exploration
-    where = "" if found is None or found.is_deterministic else " in the repeats"
+    where = "" if found is None or found.verdict == "same" else " in the repeats"
     words = (f"deterministic{where}", "not deterministic")
     return [
         _tile(

@@ -75,7 +75,8 @@ def _exploration(suite: ET.Element, report: DeterminismReport) -> None:
         return
     case = _case(suite, report, "schedules", time=float(found.seconds))
     if not found.is_deterministic:
-        _say(case, report, f"{found.verdict} after {found.schedules} schedules", str(found))
+        verdict = "every run failed" if found.always_fails else found.verdict
+        _say(case, report, f"{verdict} after {found.schedules} schedules", str(found))
 
 
 def _attribution(suite: ET.Element, report: DeterminismReport) -> None:

@@ -43,7 +43,7 @@ async def with_exploration(
     if found.always_fails and not report.always_fails:
         note = f"every run of the exploration failed: {found.outcomes[0].outcome.text}"
         return replace(report, accepted=False, notes=(note, *report.notes))
-    if found.is_deterministic:
+    if found.verdict == "same":
         return report
     return replace(report, deterministic=False, accepted=False)
 
