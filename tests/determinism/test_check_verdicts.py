@@ -5,6 +5,7 @@ import itertools
 from typing import Any
 
 import pytest
+from determinism.tables import Cell, Table
 from pydantic import BaseModel
 
 from lift_sys import BaseNode, End, Fork, Graph, MergeStrategy, RunContext
@@ -172,3 +173,29 @@ def test_a_race_is_not_called_deterministic_for_having_one_winner():
     assert report.deterministic
     assert report.framework_deterministic is None
     assert "by definition" in report.framework.text
+
+
+def test_a_graph_that_always_fails_says_nothing_about_the_framework():
+    """There is no final state that it could be judged by."""
+
+    class Fail(BaseNode[Table]):
+        async def run(self, ctx: RunContext[Table]) -> End:
+            raise ValueError("no")
+
+    assert check(Graph(Fail), Table()).framework_deterministic is None
+
+
+def test_views_that_leave_nothing_to_compare_do_not_pass():
+    """Runs that nobody has compared agree, and nothing is known by it."""
+
+    def answer() -> int:
+        return 1
+
+    report = check(answer, None, ignore=["output"])
+    whole = check(Graph(Cell(End())), Table(), ignore=["$"])
+
+    assert not report.accepted
+    assert report.headline == "nothing was compared"
+    assert "leaves out all that a run comes to (output)" in report.notes[0]
+    assert "($.cells, $.noise, $.start)" in whole.notes[0]
+    assert check(Graph(Cell(End())), Table(), ignore=["$.cells"]).accepted

@@ -109,13 +109,13 @@ def field_agreements(
                 cut = True
                 break
     agreements: dict[str, FieldAgreement] = {}
-    for path in [*_own_fields(modal, base), *places]:
+    for path in [*own_fields(modal, base), *places]:
         if path in places or not any(other[: len(path)] == path for other in places):
             agreements[json_path(path)] = _agreement(members, views, path, len(base))
     return agreements, cut
 
 
-def _own_fields(value: Node, base: Path) -> list[Path]:
+def own_fields(value: Node, base: Path = ()) -> list[Path]:
     """One path for each field of the state, and for what stands beside it if it is not empty."""
     if not isinstance(value, Part) or not isinstance(value.values, dict):
         return [base]
@@ -123,9 +123,9 @@ def _own_fields(value: Node, base: Path) -> list[Path]:
     for key, child in value.values.items():
         path = (*base, value.step(key))
         if path == ("state",):
-            found += _own_fields(child, path)
+            found += own_fields(child, path) if child is not None else []
         elif base or not _is_empty(child):
-            found += _own_fields(child, path) if path == ("metadata",) else [path]
+            found += own_fields(child, path) if path == ("metadata",) else [path]
     return found
 
 

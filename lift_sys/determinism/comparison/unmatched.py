@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from itertools import islice
 
+from lift_sys.determinism.comparison.fields import own_fields
 from lift_sys.determinism.runs.sample import Sample
 from lift_sys.determinism.views import Views, items_of, json_path
 from lift_sys.state.parts import Node, Part
@@ -48,6 +49,15 @@ def unmatched_notes(sample: Sample, views: Views) -> list[str]:
         for path in paths
         if path in wanted
     ]
+
+
+def nothing_compared(sample: Sample, views: Views) -> str:
+    """A sentence, if `ignore` leaves out all that the runs came to, so that all of them agree."""
+    paths = [path for each in sample.outcomes for path in own_fields(each.snapshot.root)]
+    if not paths or not all(map(views.ignores, paths)):
+        return ""
+    there = ", ".join(dict.fromkeys(map(json_path, paths)))
+    return f"nothing was compared: `ignore` leaves out all that a run comes to ({there}); leave out less"
 
 
 def _instead(path: str, known: list[str]) -> str:

@@ -91,6 +91,9 @@ def judge_framework(
     if broken is not None:
         deterministic = False
         text = f"equal results were joined to different states at {broken.label}"
+    elif all(record.error is not None for record in sample.runs):
+        deterministic = None
+        text = "every run failed, so there is no final state to be judged by"
     elif played is not None and len(played.digests) > 1:
         deterministic = False
         text = (

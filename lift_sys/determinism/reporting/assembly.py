@@ -6,7 +6,7 @@ from lift_sys.core.usage import Usage
 from lift_sys.determinism.comparison.divergence import Divergences, find_divergences
 from lift_sys.determinism.comparison.fields import FieldAgreement, field_agreements
 from lift_sys.determinism.comparison.steps import StepAgreement, step_agreements
-from lift_sys.determinism.comparison.unmatched import unmatched_notes
+from lift_sys.determinism.comparison.unmatched import nothing_compared, unmatched_notes
 from lift_sys.determinism.comparison.verdicts import ModelVerdict, judge_framework, judge_model
 from lift_sys.determinism.evidence import repeated
 from lift_sys.determinism.reporting.report import DeterminismReport, OutcomeShare
@@ -53,11 +53,13 @@ async def assemble(
     fields, cut = field_agreements(members, views)
     model = judge_model(sample, views, answers)
     steps = step_agreements(sample, found, views)
+    nothing = nothing_compared(sample, views)
     return DeterminismReport(
         target=target.name,
         kind=target.kind,
         deterministic=not diverged,
-        accepted=stopping.accepts(runs, diverged) and sample.modal.error is None,
+        accepted=(stopping.accepts(runs, diverged) and sample.modal.error is None and not nothing),
+        compares_nothing=bool(nothing),
         decision=stopping.decision(runs, diverged, asked=asked),
         evidence=repeated(runs, diverged, stopped=sample.stopped),
         framework=judge_framework(sample, found, played),
@@ -83,6 +85,7 @@ async def assemble(
         usage=sum((record.usage for record in sample.runs), start=Usage()),
         views=views,
         notes=(
+            *([nothing] if nothing else []),
             *unmatched_notes(sample, views),
             *_missed(answers),
             *_notes(sample, found, model, fields, steps, cut=cut),

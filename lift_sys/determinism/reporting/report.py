@@ -98,7 +98,8 @@ class DeterminismReport:
         target, kind: What was checked, and what it is: "graph", "node", "nodes", "function", ...
         deterministic: Whether all runs agreed, and no explored schedule differed.
         accepted: Whether the check passed; with `stop=Sprt(...)` also where some runs diverged. It
-            does not if every run failed, however much alike: then nothing was checked.
+            does not if every run failed, however much alike, or if `compares_nothing`: then nothing
+            was checked.
         decision: Why the repeats ended where they did, in words.
         evidence: What the verdict of the repeats rests on: grade, count, bound, assumptions.
         framework: Whether equal results of nodes gave equal final states, and how that is known.
@@ -124,6 +125,7 @@ class DeterminismReport:
         exploration: The report of the explored schedules (`explore=`), else None.
         attribution: The report on causes (`attribute=`), else None.
         elapsed: Seconds that the check took.
+        compares_nothing: Whether the views leave out all that a run comes to.
     """
 
     target: str
@@ -156,6 +158,7 @@ class DeterminismReport:
     exploration: Any = None
     attribution: Any = None
     elapsed: float = field(default=0.0, compare=False)
+    compares_nothing: bool = False
 
     @property
     def framework_deterministic(self) -> bool | None:
@@ -240,6 +243,8 @@ class DeterminismReport:
     @property
     def headline(self) -> str:
         """What a reader has to know first: the verdict, unless every run failed in the same way."""
+        if self.compares_nothing:
+            return "nothing was compared"
         if self.deterministic and not self.accepted:
             return "every run failed" if self.always_fails else "every explored run failed"
         return self.verdict
