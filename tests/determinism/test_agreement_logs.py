@@ -297,3 +297,22 @@ def test_any_rows_give_a_report_or_one_of_our_errors(lines):
         assert str(error)
     else:
         assert json.loads(json.dumps(report.to_json(), allow_nan=False)) == report.to_json()
+
+
+def test_numbers_that_are_written_in_two_ways_are_noted():
+    """A column with gaps turns 7 into 7.0; texts are compared, so the reader has to know."""
+    rows = [
+        {"q": question, "r": run, "o": "say", "a": answer, "gold": 7}
+        for question, answer in ((1, 7.0), (1.0, "7.5"), (2, 7))
+        for run in (0, 1)
+    ]
+    columns = Columns(question="q", run="r", output="o", answer="a", gold="gold")
+
+    (group,) = agreement(to_records(rows, columns)).groups.values()
+    (plain,) = agreement(to_records(rows[4:], columns)).groups.values()
+
+    assert group.accuracy is not None
+    assert group.accuracy.per_run == (1, 1)
+    assert any("2 calls counted as wrong though" in note for note in group.notes)
+    assert any("Questions '1' and '1.0' are one number" in note for note in group.notes)
+    assert not plain.notes

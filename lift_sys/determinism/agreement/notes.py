@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 
 from lift_sys.determinism.agreement.answers import unparsed_calls
 from lift_sys.determinism.agreement.question import QuestionAgreement
 from lift_sys.execution.log import counted
+
+_NUMBER = re.compile(r"[-+]?[0-9]{1,40}(\.[0-9]{1,40})?")
 
 
 def notes_on(
@@ -47,8 +51,45 @@ def notes_on(
             "No answers are given, so whole outputs are compared to the right answers, character by "
             "character. Where outputs say more than the answer, name the column of parsed answers."
         )
+    if twins := _same_numbers(each.question for each in questions):
+        yield (
+            f"Questions {' and '.join(map(repr, twins))} are one number written in two ways, and count "
+            f"as two questions: write it in one way if they are one."
+        )
+    judged = ((record, record.parsed if has_answers else record.output) for record in records)
+    if near := sum(
+        record.correct is None and record.gold is not None and is_same_number(answer, record.gold)
+        for record, answer in judged
+    ):
+        yield (
+            f"{counted(near, 'call')} counted as wrong though answer and right answer are one number "
+            f"written in two ways, such as 7 and 7.0: they are compared as texts. A table with gaps "
+            f"makes 7.0 of 7."
+        )
     labels = {tuple(record.run for record in each.records) for each in questions}
     if least == most and len(labels) > 1:
         yield (
             "Questions have different labels of runs: the first of each counts as run 1, and so on."
         )
+
+
+def is_same_number(one: str | None, other: str | None) -> bool:
+    """Whether two different texts are one number."""
+    if one is None or other is None or one == other:
+        return False
+    value = _number(one)
+    return value is not None and value == _number(other)
+
+
+def _same_numbers(labels: Iterable[str]) -> tuple[str, ...]:
+    """The first labels that are one number written in two ways; none if there are none."""
+    known: dict[Decimal, str] = {}
+    for label in labels:
+        value = _number(label)
+        if value is not None and known.setdefault(value, label) != label:
+            return known[value], label
+    return ()
+
+
+def _number(text: str) -> Decimal | None:
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
