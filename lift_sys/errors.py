@@ -664,13 +664,11 @@ class CassetteFileError(UsageError, ValueError):
         reason: What is wrong, as a clause.
     """
 
-    def __init__(self, *, path: str, line: int = 0, reason: str) -> None:
+    def __init__(self, *, path: str, line: int = 0, reason: str, advice: str = "") -> None:
         self.path, self.line, self.reason = path, line, reason
         where = f"{path}, line {line}" if line else path
-        super().__init__(
-            f"The cassette {where} can't be used: {reason}. Mend it, or record it anew with "
-            f"`mode='record'`."
-        )
+        advice = advice or "Mend it, or record it anew with `mode='record'`."
+        super().__init__(f"The cassette {where} can't be used: {reason}. {advice}")
 
 
 class CassetteMissError(LiftError, LookupError):
@@ -693,12 +691,13 @@ class CassetteMissError(LiftError, LookupError):
         node: str = "",
         reason: str,
         differences: Sequence[str] = (),
+        advice: str = "",
     ) -> None:
         self.path, self.address, self.node = path, address, node
         self.reason, self.differences = reason, tuple(differences)
         who = at_step(address, node) if node else f"step {address}" if address else "A call"
         lines = "".join(f"\n  - {line}" for line in self.differences)
-        hint = (
+        hint = advice or (
             "If the change is wanted, record what is missing with `mode='auto'`, or all of it with "
             "`mode='record'`."
         )

@@ -11,7 +11,7 @@ loops of its own, whatever plugin runs the other async tests.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,10 @@ _MARKS = ("deterministic", "schedules")
 DEEPER = 20
 #: Names of properties of a test's report: what evidence it has given; that it returns nothing.
 EVIDENCE, SILENT = "lift_sys.evidence", "lift_sys.returns_nothing"
+_RECORDING = (
+    "Record what is missing with `pytest --ls-cassette=new`, or everything anew with "
+    "`pytest --ls-cassette=all`."
+)
 _CASSETTE_MODES: dict[str, Mode] = {"replay": "replay", "new": "auto", "all": "record"}
 _MOST_NAMED = 3  # tests in one line of the summary
 _FUNCTION: pytest.StashKey[Callable[..., Any]] = pytest.StashKey()
@@ -47,14 +51,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--ls-explore",
         choices=("off", "quick", "deep"),
         default="quick",
-        help=f"`off` runs tests marked `schedules` once, `deep` with {DEEPER} times their budget",
+        help="how many schedules tests marked `schedules` run under: one (off), up to their budget "
+        f"(quick, the default), {DEEPER} times that (deep)",
     )
     group.addoption(
         "--ls-cassette",
         choices=("once", "replay", "new", "all"),
         default="once",
-        help="what the fixture `cassette` records: a file that is not there (once), nothing "
-        "(replay), what a file does not hold (new), everything anew (all)",
+        help="what the fixture `cassette` records: a file that is not there (once, the "
+        "default), nothing (replay), what a file does not hold (new), everything anew (all)",
     )
     group.addoption(
         "--ls-attribute",
@@ -177,8 +182,28 @@ def cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
     place = Path(request.node.path)
     path = place.parent / "cassettes" / place.stem / f"{name}.jsonl"
     mode = _CASSETTE_MODES.get(request.config.getoption("--ls-cassette"))
-    with Cassette(path, mode or ("replay" if path.exists() else "record")).use() as used:
+    mode = mode or ("replay" if path.exists() else "record")
+    with Cassette(path, mode, optional=True, advice=_RECORDING).use() as used:
         yield used
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say what a cassette lacks, instead of how the frameworks came to ask for it."""
+    report = yield
+    if report.failed and call.excinfo is not None and "cassette" in _fixtures_of(item):
+        from lift_sys.testing.recorded import cassette_error_in
+
+        error = cassette_error_in(call.excinfo.value)
+        if error is not None and not item.config.getoption("fulltrace"):
+            report.longrepr = pytest.ExceptionInfo.from_exception(error).getrepr(style="value")
+    return report
+
+
+def _fixtures_of(item: pytest.Item) -> Sequence[str]:
+    return getattr(item, "fixturenames", ())
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from lift_sys.llm.cassette import Cassette
 
 
+_ADVICE = (
+    "Here recorded answers are only replayed: record them in Python, by a run `with "
+    "Cassette(path).use()`, or in pytest, with the fixture `cassette`."
+)
+
+
 class Answers:
     """Enter it around all repeats, and what `around` makes around each.
 
@@ -80,7 +86,7 @@ def answers_for(cassette: Any) -> Answers:
     from lift_sys.llm.cassette import Cassette
 
     if isinstance(cassette, (str, PathLike)):
-        cassette = Cassette(cassette, "replay")
+        cassette = Cassette(cassette, "replay", advice=_ADVICE)
     if not isinstance(cassette, Cassette):
         raise UsageError(
             f"`cassette=` is {cassette!r}: give a `lift_sys.llm.cassette.Cassette`, or the path of a "

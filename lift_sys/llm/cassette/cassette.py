@@ -60,13 +60,15 @@ class Cassette:
         scrub: Further patterns of secrets; what they match is kept out of the file.
         pace: How long a replayed answer takes, as a share of the time that the recorded one took:
             0 is at once, 1 as long.
+        optional: A file that is missing in mode `replay` is an error only when a model is asked.
+        advice: What its errors say to do, for tools where nobody chooses a `mode`.
 
     Attributes:
         path: The file, or None.
         mode: The mode.
 
     Raises:
-        CassetteFileError: The file is missing in mode `replay`, broken, of another version, or no
+        CassetteFileError: The file is missing in mode `replay` and not `optional`, broken, of another version, or no
             cassette at all.
         UsageError: An argument can't be used.
     """
@@ -80,8 +82,19 @@ class Cassette:
         perturb: Perturbation | Change | None = None,
         scrub: Iterable[str | Pattern[str]] = (),
         pace: float = 0.0,
+        optional: bool = False,
+        advice: str = "",
     ) -> None:
-        self._set_up(path, mode, live=live, perturb=perturb, scrub=scrub, pace=pace)
+        self._set_up(
+            path,
+            mode,
+            live=live,
+            perturb=perturb,
+            scrub=scrub,
+            pace=pace,
+            optional=optional,
+            advice=advice,
+        )
 
     def _set_up(
         self,
@@ -92,6 +105,8 @@ class Cassette:
         perturb: Perturbation | Change | None = None,
         scrub: Iterable[str | Pattern[str]] = (),
         pace: float = 0.0,
+        optional: bool = False,
+        advice: str = "",
         entries: Iterable[Entry] = (),
     ) -> None:
         if mode not in get_args(Mode):
@@ -110,6 +125,8 @@ class Cassette:
             perturb=_perturbation(perturb),
             scrubber=Scrubber((scrub,) if isinstance(scrub, str) else scrub),
             pace=pace,
+            optional=optional,
+            advice=advice,
             entries=entries,
         )
 

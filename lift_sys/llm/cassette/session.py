@@ -143,6 +143,7 @@ class Asked:
             raise CassetteFileError(
                 path=self._tape.name,
                 reason=f"an answer of {step} is none of {self._client} ({error!r})",
+                advice=self._tape.advice,
             ) from error
 
     @contextmanager

@@ -46,10 +46,12 @@ class Tape:
         perturb: How answers are changed as they are played.
         scrubber: What takes secrets out.
         pace: How long a replayed answer takes, as a share of the time that the recorded one took.
+        optional: A file that is missing in mode `replay` is an error only when a model is asked.
+        advice: What errors say to do.
         entries: What is recorded already, besides what the file holds.
 
     Raises:
-        CassetteFileError: The file is missing in mode `replay`, or can't be used.
+        CassetteFileError: The file is missing in mode `replay` and not optional, or can't be used.
     """
 
     def __init__(
@@ -61,6 +63,8 @@ class Tape:
         perturb: Perturbation | None,
         scrubber: Scrubber,
         pace: float,
+        optional: bool = False,
+        advice: str = "",
         entries: Iterable[Entry] = (),
     ) -> None:
         self.path = path
@@ -69,6 +73,8 @@ class Tape:
         self.perturb = perturb
         self.scrubber = scrubber
         self.pace = pace
+        self.advice = advice
+        self._optional = optional
         self._lock = threading.RLock()
         self._runs: dict[object, int] = {}
         self._used: dict[tuple[object, str, str], set[Slot]] = {}
@@ -113,6 +119,7 @@ class Tape:
             entry = None if is_live else self._find(key)
             if entry is None:
                 if self.mode == "replay" and not is_live:
+                    self._demand_file()
                     asked = len(used) + 1
                     why = explain(self._known, client, request, address=place.address, asked=asked)
                     raise self.miss(place, *why)
@@ -175,6 +182,7 @@ class Tape:
             node=place.node,
             reason=reason,
             differences=differences,
+            advice=self.advice,
         )
 
     def count_hit(self, address: str) -> None:
@@ -260,8 +268,8 @@ class Tape:
         if self.path is None:
             return Recording(), []
         with locked(self.path):
-            if self.mode == "replay" and not self.path.exists():
-                file.read(self.path)  # raises
+            if not self._optional:
+                self._demand_file()
             return Recording(self._on_file()), _all(leftovers(self.path))
 
     def _on_file(self) -> list[Entry]:
@@ -270,11 +278,18 @@ class Tape:
             return []
         try:
             return file.read(self.path)
-        except CassetteFileError:
+        except CassetteFileError as error:
             # To record anew is what mends a broken cassette; anything else stays what it is.
             if self.mode != "record" or not file.is_cassette(self.path):
-                raise
+                raise self._refusal(error.reason, error.line) from error.__cause__
             return []
+
+    def _demand_file(self) -> None:
+        if self.mode == "replay" and self.path is not None and not self.path.exists():
+            raise self._refusal("there is no such file")
+
+    def _refusal(self, reason: str, line: int = 0) -> CassetteFileError:
+        return CassetteFileError(path=self.name, line=line, reason=reason, advice=self.advice)
 
 
 def _all(found: dict[Path, list[Entry]]) -> list[Entry]:
