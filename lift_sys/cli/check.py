@@ -138,6 +138,8 @@ def check(
         attribute=attribute,
     )
     report = replace(report, reproduce=command_of(report, given))
+    if deps is None and _misses_services(report):
+        report = replace(report, notes=(_NO_SERVICES, *report.notes))
     # Files first: a reader of stdout that goes away must not cost them.
     if html is not None:
         _write(html, report.to_html())
@@ -145,6 +147,18 @@ def check(
         _write(junit, report.to_junit())
     text = report.to_json() if as_document else report.to_text(width=_width())
     _end(ctx, results, text, passes=report.accepted)
+
+
+_NO_SERVICES = (
+    "ctx.deps was None: if that is what failed, name the services (or a function that makes them) "
+    "with --deps MODULE:NAME"
+)
+
+
+def _misses_services(report: DeterminismReport) -> bool:
+    """Whether a run failed as one does that takes something from `ctx.deps`, which is None."""
+    errors = [each.error for each in report.outcomes if each.error is not None]
+    return any("'NoneType' object" in error.text for error in errors)
 
 
 def _end(ctx: click.Context, results: TextIO, text: str, *, passes: bool) -> NoReturn:

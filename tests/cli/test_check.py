@@ -407,6 +407,17 @@ def test_services_can_be_given(lift, flow):
     assert "Did you mean 'services'?" in wrong.stderr
 
 
+def test_missing_services_are_a_hint_at_deps(lift, flow):
+    """The error alone says that None has no item; that no services were given it can't know."""
+    done = lift("check", "flow_to_check.py:served", "--state", "{}", "--runs", "2")
+    given = lift("check", "flow_to_check.py:noisy", "--set", "topic=t", "--runs", "2")
+
+    assert done.exit_code == 1, done.output
+    assert "'NoneType' object" in done.stdout
+    assert "--deps MODULE:NAME" in done.stdout
+    assert "--deps MODULE:NAME" not in given.stdout
+
+
 def test_progress_goes_on_while_schedules_and_causes_are_looked_for(lift, flow):
     base = ["check", "flow_to_check.py:calm", "--set", "topic=tea", "--runs", "2"]
 

@@ -330,3 +330,19 @@ async def test_a_report_of_a_check_that_passed_says_what_it_rests_on():
     assert any(
         "same process, environment and schedule" in each for each in report.evidence.assumptions
     )
+
+
+async def test_lines_of_a_failure_stay_lines():
+    """What an error lists is readable, and its last line, the advice, is never cut off."""
+    said = ["The form is wrong:", *(f"  - field {number}" for number in range(20)), "Mend it."]
+
+    async def fails(_: None) -> None:
+        raise ValueError("\n".join(said))
+
+    text = str(await check_determinism(fails, None, runs=3))
+
+    shown = [line.strip() for line in text.splitlines()]
+    assert "failure      ValueError: The form is wrong:" in shown
+    assert "- field 0" in shown
+    assert "Mend it." in shown
+    assert "... (14 more lines)" in shown

@@ -16,6 +16,7 @@ from lift_sys.execution.log import counted
 _MOST_DIFFERENCES = 3
 _MOST_FIELDS = 4
 _MOST_FAILURES = 3
+_MOST_FAILURE_LINES = 9
 _MOST_CAUSES = 3
 _MOST_NOTES = 3
 _LABEL = 13
@@ -78,10 +79,19 @@ def _failures(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
     label = "failure" if len(failures) == 1 else "failures"
     for runs, error in failures[:_MOST_FAILURES]:
         of = "" if len(report.outcomes) == 1 else f"{runs} of {len(report.runs)}: "
-        yield label, f"{of}{error}".replace("\n", " | "), 3
-        label = ""
+        for line in _ends_of(f"{of}{error}".splitlines(), _MOST_FAILURE_LINES // len(failures)):
+            yield label, line, 3
+            label = ""
     if len(failures) > _MOST_FAILURES:
         yield "", f"and {len(failures) - _MOST_FAILURES} other failures", 1
+
+
+def _ends_of(lines: list[str], most: int) -> list[str]:
+    """At most so many of the lines, if more than two: what happened, and what to do about it."""
+    most = max(most, 3)
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 2], f"... ({len(lines) - most + 1} more lines)", lines[-1]]
 
 
 def _answer(verdict: bool | None, word: str) -> str:
