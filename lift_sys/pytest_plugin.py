@@ -77,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "schedules(budget=500, strategy='auto', space='completions', replay=None, **options): run "
+        "schedules(budget=500, strategy='auto', space=None, replay=None, **options): run "
         "the async test under many schedules; all have to come to the same. Options are those of "
         "`explore`; `replay` is one schedule to run instead.",
     )

@@ -112,7 +112,7 @@ class MarkedTest:
         *,
         budget: int,
         strategy: str = "auto",
-        space: Space = "completions",
+        space: Space | None = None,
         replay: str | None = None,
         **options: Any,
     ) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, PrivateAttr
 
 from lift_sys import BaseNode, End, Graph, RunContext
 from lift_sys.determinism import explore
+from lift_sys.errors import UsageError
 
 
 class Log(BaseModel):
@@ -170,3 +171,16 @@ def test_what_is_not_under_control_is_never_proven(program, tmp_path, monkeypatc
         monkeypatch.setitem(globals(), "__file__", str(tmp_path / "data"))
     found = explore(program, budget=50)
     assert found.grade.name != "PROVEN", str(found)
+
+
+def test_a_proof_in_a_space_that_is_not_searched_is_refused():
+    """Which steps clash is known in `ready` only: another wish is no silent change."""
+
+    async def program() -> int:
+        return 1
+
+    for strategy in ("dpor", "dpor-sleep"):
+        with pytest.raises(UsageError, match="leave `space` out"):
+            explore(program, strategy=strategy, space="completions")
+        assert explore(program, strategy=strategy).space == "ready"
+    assert explore(program).space == "completions"

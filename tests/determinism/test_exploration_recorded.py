@@ -1,7 +1,9 @@
 """Calls to the outside are made once; every further run gets the recorded answers."""
 
 import asyncio
+import socket
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -193,3 +195,55 @@ def test_other_machines_are_refused(options):
 
     with pytest.raises(UncontrolledError, match="while schedules are explored"):
         explore(target, **options)
+
+
+def test_names_of_other_machines_are_never_looked_up(monkeypatch):
+    """A look-up asks servers elsewhere, and once for each schedule: the first one is refused."""
+    asked: list[object] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *_, **__: asked.append(host) or [])
+    runs: list[None] = []
+
+    async def ask() -> None:
+        runs.append(None)
+        with suppress(OSError):
+            await asyncio.open_connection("example.com", 80)
+
+    with pytest.raises(UncontrolledError, match=r"A look-up of example\.com"):
+        explore(ask)
+
+    assert asked == []
+    assert len(runs) <= 4
+
+
+def test_names_of_this_machine_are_looked_up():
+    """Servers of a test listen on localhost."""
+
+    async def ask() -> bytes:
+        async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"x")
+            writer.close()
+
+        async with await asyncio.start_server(answer, "localhost", 0) as server:
+            host, port = server.sockets[0].getsockname()[:2]
+            reader, writer = await asyncio.open_connection(host, port)
+            said = await reader.read()
+            writer.close()
+        return said
+
+    assert explore(ask, budget=3).outcomes[0].outcome.example.output == b"x"
+
+
+def test_what_fails_alike_in_every_schedule_ends_early():
+    """Its failure has to be mended first; other strategies than `auto` do as they are told."""
+
+    async def fails() -> None:
+        await asyncio.to_thread(int)  # so that there is no proof
+        await asyncio.gather(*[asyncio.sleep(0.1) for _ in range(3)])
+        raise ValueError("as ever")
+
+    found = explore(fails, budget=200)
+
+    assert found.verdict == "same"
+    assert found.always_fails
+    assert 50 <= found.schedules < 200
+    assert explore(fails, budget=60, strategy="urw").schedules == 60

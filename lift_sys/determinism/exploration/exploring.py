@@ -38,7 +38,7 @@ def explore(
     target: Any,
     state: Any = None,
     *,
-    space: Space = "completions",
+    space: Space | None = None,
     strategy: str = "auto",
     budget: int = 500,
     seed: int = 0,
@@ -62,13 +62,14 @@ def explore(
         target: A `Graph`, a node, a list of nodes, or an async function of the state.
         state: What each run gets a copy of, or a function that makes it; None for a function that
             takes nothing.
-        space: `completions`: which sleep, thread or answer ends next, as a plain event loop leaves
+        space: `completions`, the default: which sleep, thread or answer ends next, as a plain event loop leaves
             it open, so that a failure can happen in production. `ready`: any ready task may go on,
-            which covers other event loops and versions, too.
+            which covers other event loops and versions, too; `dpor` always searches that.
         strategy: `auto` (two plain runs; then partial-order reduction for half of the budget, at
             most 1,000; then URW, PCT and uniform random in turns), `dpor` (proves, if the budget
             lasts), `dpor-sleep` (hunts quicker, proves nothing), `urw`, `pct2`, `pct3`..., `random`,
             `bounded` (all schedules with one deviation from the plain one, then two, ...), `fifo`.
+            Where every run has failed alike, `auto` ends after 50 that were drawn.
         budget: Most schedules to run, not counting shrinking and replays.
         seed: Of what is drawn, and of `ctx.random`.
         merge: How a list of nodes is joined; ALL_SUCCESS by default.
@@ -93,7 +94,7 @@ def explore(
             f"strategy={strategy!r} is none: take 'auto', 'dpor', 'dpor-sleep', 'urw', 'pct2' (or "
             f"any depth), 'random', 'bounded' or 'fifo'."
         )
-    if space not in ("completions", "ready"):
+    if space not in ("completions", "ready", None):
         raise UsageError(f"space={space!r} is none: take 'completions' or 'ready'.")
     if budget < 1:
         raise UsageError(f"budget={budget!r}: at least one schedule has to be run.")
@@ -103,7 +104,14 @@ def explore(
                 "With `strict` time decides what clashes, which partial-order reduction does not "
                 "see: take strategy='auto' or 'bounded'."
             )
+        if space == "completions":
+            raise UsageError(
+                f"strategy={strategy!r} searches the space 'ready', in which it can tell what clashes: "
+                f"leave `space` out, or take strategy='auto', which tries what it finds in "
+                f"'completions'."
+            )
         space = "ready"
+    space = space or "completions"
     started = time.perf_counter()
     recordings = Recordings() if recordings is None else recordings
     made = recordings.made

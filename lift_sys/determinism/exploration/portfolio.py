@@ -22,6 +22,8 @@ from lift_sys.determinism.exploration.trace import Trace
 #: What takes turns when a proof is out of reach.
 ROUND = ("urw", "pct2", "pct3", "random")
 _MOST_PROVING = 1000
+# Drawn by `auto` where every run has failed, and alike: the failure is what there is to be mended.
+_MOST_FAILING_ALIKE = 50
 _BY_SOMETHING = (
     ", so something else than the schedule decides (random numbers, a clock, addresses of "
     "objects): `attribute`, or `lift check --attribute`, names it and the line"
@@ -146,7 +148,10 @@ class Search:
     def _draw(self, names: Iterator[str], *, most: int | None = None) -> None:
         most = self.left if most is None else most
         enough = self.left - most
+        alike = self.strategy == "auto" and self.plain.outcome.kind == "error"
         while self.left > enough and self._goes_on:
+            if alike and self.failing is None and self.drawn >= _MOST_FAILING_ALIKE:
+                return
             name = next(names)
             sampler = make_sampler(name, f"{self.seed}:{self.drawn}", self.plain)
             self.drawn += 1

@@ -39,6 +39,31 @@ class LoopbackLoop(Chooser, BaseSelectorEventLoop):
             raise UncontrolledError(what=self.trace.refused)
         await super().sock_connect(sock, address)
 
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
+        """Resolve a name of this machine; an address needs no look-up.
+
+        Raises:
+            UncontrolledError: It is another name, which servers elsewhere would be asked for.
+        """
+        self._refuse_look_up(host)
+        return await super().getaddrinfo(host, port, **options)
+
+    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> Any:
+        """Resolve an address of this machine.
+
+        Raises:
+            UncontrolledError: It is another one.
+        """
+        if not _is_here(sockaddr[0]):
+            self._refuse_look_up(sockaddr)
+        return await super().getnameinfo(sockaddr, flags)
+
+    def _refuse_look_up(self, host: Any) -> None:
+        name = host.decode(errors="replace") if isinstance(host, bytes) else host
+        if name and not (isinstance(name, str) and (_is_here(name) or _is_address(name))):
+            self.trace.refused = f"A look-up of {name} can't be controlled"
+            raise UncontrolledError(what=self.trace.refused)
+
     def _add_callback(self, handle: asyncio.Handle) -> None:
         """Take what a socket has for us; called by `_process_events`."""
         if not handle.cancelled():
@@ -70,6 +95,14 @@ class LoopbackLoop(Chooser, BaseSelectorEventLoop):
 
     def _poll(self, seconds: float) -> None:
         self._process_events(self._selector.select(seconds))  # type: ignore[attr-defined]
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _is_here(host: str) -> bool:
