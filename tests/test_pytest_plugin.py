@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -460,3 +461,23 @@ def test_a_test_that_hangs_in_the_plain_order_fails_without_exploring(
         result = pytester.runpytest(*AUTO, f"--ls-explore={explored}")
         result.assert_outcomes(failed=1)
         assert "Waiting are" in text_of(result)
+
+
+def test_the_schedule_in_the_documentation_is_the_one_that_its_test_has(
+    pytester: pytest.Pytester,
+) -> None:
+    """Typed from the page, the test fails with the lines of the page, and they replay."""
+    page = Path(__file__).parents[1].joinpath("docs/how-to/pytest.md").read_text(encoding="utf-8")
+    (test,) = re.findall(r"```python\n([^`]*test_nothing_is_lost[^`]*)```", page)
+    (shown,) = re.findall(r"```console\n([^`]*--ls-schedule=[^`]*)```", page)
+    pytester.makepyfile(test_log=test)
+
+    found = pytester.runpytest(*AUTO)
+    again = pytester.runpytest(
+        *AUTO, "-p", "no:cacheprovider", f"--ls-schedule={schedule_in(found)}"
+    )
+
+    for line in shown.splitlines():
+        assert line == "..." or line in found.outlines, line
+    again.assert_outcomes(failed=1)
+    assert schedule_in(again) == schedule_in(found)
