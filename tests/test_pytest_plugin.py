@@ -93,6 +93,7 @@ def test_a_test_that_returns_something_else_each_time_fails_with_a_report(
     result.assert_outcomes(failed=1)
     assert "test_counts is not the same in every run" in text_of(result)
     assert "output.number" in text_of(result)
+    assert "or in Python" not in text_of(result)  # it would name a function of the plugin's
 
 
 def test_a_test_that_fails_each_time_fails_as_without_the_mark(pytester: pytest.Pytester) -> None:

@@ -137,7 +137,11 @@ def check(
         explore=explore,
         attribute=attribute,
     )
-    report = replace(report, reproduce=command_of(report, given))
+    report = replace(
+        report,
+        reproduce=command_of(report, given),
+        reproduce_in_python=_in_python(report, subject, options),
+    )
     if deps is None and _misses_services(report):
         report = replace(report, notes=(_NO_SERVICES, *report.notes))
     # Files first: a reader of stdout that goes away must not cost them.
@@ -159,6 +163,16 @@ def _misses_services(report: DeterminismReport) -> bool:
     """Whether a run failed as one does that takes something from `ctx.deps`, which is None."""
     errors = [each.error for each in report.outcomes if each.error is not None]
     return any("'NoneType' object" in error.text for error in errors)
+
+
+def _in_python(report: DeterminismReport, subject: Subject, options: dict[str, Any]) -> str:
+    from lift_sys.determinism.reporting.reproduction import python_line
+
+    names = subject.names
+    if "target" not in names or ("deps" not in names and subject.deps is not None):
+        return ""
+    given = {**options, "deps": names.get("deps")}
+    return python_line(report, names["target"], subject.state, given)
 
 
 def _end(ctx: click.Context, results: TextIO, text: str, *, passes: bool) -> NoReturn:

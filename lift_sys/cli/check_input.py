@@ -6,25 +6,34 @@ import inspect
 import json
 import shlex
 import typing
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lift_sys.cli import loading
 from lift_sys.cli.state_files import read_document, read_text
 from lift_sys.cli.state_input import build_state, parse_setting
 from lift_sys.errors import UsageError
 
+if TYPE_CHECKING:
+    from lift_sys.determinism.reporting.python_call import Named
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is checked: a target of `check_determinism`, the state that it gets, and `ctx.deps`."""
+    """What is checked: a target of `check_determinism`, the state that it gets, and `ctx.deps`.
+
+    Attributes:
+        names: Target and services in Python, by "target" and "deps": those that a script in this
+            folder can import.
+    """
 
     target: Any
     state: Any
     deps: Any = None
+    names: Mapping[str, Named] = field(default_factory=dict)
 
     def as_json(self) -> str:
         """The state as `--state` takes it."""
@@ -48,11 +57,45 @@ def load_subject(
         UsageError: It can't be found, imported or checked, or the state does not fit.
         GraphError: The graph has mistakes.
     """
+    modules: dict[str, ModuleType] = {}
+    found = _loaded(spec, modules, source=source, settings=settings, deps=deps)
+    names = {"target": _in_python(spec, modules, found.target)}
+    if deps is not None:
+        names["deps"] = _in_python(deps, modules, found.deps)
+    known = {name: named for name, named in names.items() if named is not None}
+    return replace(found, names=known)
+
+
+def _in_python(spec: str, modules: Mapping[str, ModuleType], value: Any) -> Named | None:
+    """What `spec` names as a script in this folder imports it; None if it can't."""
+    from lift_sys.determinism.reporting.python_call import Named
+    from lift_sys.graph.graph import Graph
+
+    module_name, _, path = spec.rpartition(":")
+    module = modules.get(module_name)
+    if module is None:
+        return None
+    is_path = module_name != module.__name__
+    if is_path and Path(module_name).resolve() != Path.cwd() / f"{module.__name__}.py":
+        return None  # of another folder, or hidden by an installed module
+    own = loading._attribute(module, path, module_name)
+    if own is value or not isinstance(value, Graph):
+        return Named(module=module.__name__, expression=path)
+    called = inspect.isroutine(own)
+    return Named(module=module.__name__, expression=f"{path}()" if called else f"Graph({path})")
+
+
+def _loaded(
+    spec: str,
+    modules: dict[str, ModuleType],
+    *,
+    source: str | None,
+    settings: Sequence[str],
+    deps: str | None,
+) -> Subject:
     from lift_sys.determinism.adapters import foreign_target
 
     module_name, colon, path = spec.rpartition(":")
-    # Each is imported once: to import a file again would run it again.
-    modules: dict[str, ModuleType] = {}
     services = None if deps is None else _named(deps, modules)
     if colon and module_name and path:
         value = _named(spec, modules)
@@ -80,7 +123,7 @@ def load_subject(
 
 
 def _named(spec: str, modules: dict[str, ModuleType]) -> Any:
-    """What `MODULE:NAME` names; its module is kept in `modules`."""
+    """What `MODULE:NAME` names; its module is kept in `modules`: each is imported, and so run, once."""
     module_name, colon, path = spec.rpartition(":")
     if not (colon and module_name and path):
         raise UsageError(f"{spec!r} is not MODULE:NAME, e.g. flow.py:services")

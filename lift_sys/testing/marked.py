@@ -91,7 +91,9 @@ class MarkedTest:
             return str(report.evidence)
         again = f'pytest "{self.item.nodeid}" --ls-seed={self.seed}'
         said = f": {report.headline}" if report.deterministic else " is not the same in every run"
-        text = f"{self.item.name}{said}\n\n{replace(report, reproduce=again)}"
+        # What was checked is a function of ours: there is no line of Python for it.
+        report = replace(report, reproduce=again, reproduce_in_python="")
+        text = f"{self.item.name}{said}\n\n{report}"
         if attribute:
             text += f"\n\n{self._causes()}"
         _fail(text, raised[-1] if raised else None)

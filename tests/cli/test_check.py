@@ -1,8 +1,10 @@
 """`lift check`: exit codes, output, options, files and progress."""
 
 import json
+import os
 import shlex
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -149,10 +151,10 @@ def test_views_are_taken_from_the_command_line(lift, flow):
     assert lift(*base, "--tolerance", "$.other=1").exit_code == 1
     named = lift(*base, "--ignore", "$.score", "--multiset", "$.lines", "--seed", "3")
     assert named.stdout.splitlines()[-1] == (
-        "from lift_sys.determinism import assert_deterministic; "
+        "import asyncio; from lift_sys.determinism import assert_deterministic; "
         "from flow_to_check import Note, noisy; "
-        "await assert_deterministic(noisy, Note(topic='tea', score=0.0, lines=[]), runs=6, "
-        "ignore=['$.score'], multiset=['$.lines'], seed=3)"
+        "asyncio.run(assert_deterministic(noisy, Note(topic='tea', score=0.0, lines=[]), runs=6, "
+        "ignore=['$.score'], multiset=['$.lines'], seed=3))"
     )
     assert named.stdout.splitlines()[-3] == (
         "lift check flow_to_check.py:noisy --set topic=tea --seed 3 --runs 6 --ignore '$.score' "
@@ -341,7 +343,7 @@ def test_the_line_of_an_explored_check_replays_the_schedule(lift, flow):
     line = found.stdout.splitlines()[-1]
     assert "from lift_sys.determinism import replay; from flow_to_check import Note, race;" in line
     names: dict[str, Any] = {}
-    exec(line.replace("; replay(", "; outcome = replay("), names)
+    exec(line.replace("; print(replay(", "; outcome = (replay("), names)
     assert names["outcome"].digest == document["outcome"]["digest"]
 
 
@@ -478,3 +480,74 @@ def test_a_prompt_is_the_state_of_an_agent(lift, tmp_path, monkeypatch):
 
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["modal"]["state"] == "Hello"
+
+
+def python_of(done: Any) -> str:
+    """The line after "or in Python"; empty without one."""
+    lines = done.stdout.splitlines()
+    return lines[lines.index("or in Python") + 1] if "or in Python" in lines else ""
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("make", ["--set", "topic=tea"], "assert_deterministic(make(), Note("),
+        ("Right", ["--set", "topic=tea"], "assert_deterministic(Graph(Right), Note("),
+        ("served", ["--deps", "flow_to_check.py:services"], "deps=services"),
+        ("race", ["--set", "topic=tea", "--explore", "10"], "print(replay(race, Note("),
+    ],
+)
+def test_the_line_of_python_runs_as_it_is_printed(
+    lift, flow, project, name: str, options: list[str], said: str
+):
+    """In a script or `python -c`, with all of its imports."""
+    line = python_of(lift("check", f"flow_to_check.py:{name}", "--runs", "3", *options))
+    assert said in line
+
+    done = subprocess.run(
+        [sys.executable, "-c", line],
+        env=os.environ | {"PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_file_of_another_folder_has_no_line_of_python(lift, flow, tmp_path, monkeypatch):
+    """A script here can't import it."""
+    other = tmp_path / "other"
+    other.mkdir()
+    monkeypatch.chdir(other)
+
+    done = lift("check", "../flow_to_check.py:calm", "--set", "topic=tea", "--runs", "3")
+
+    assert "lift check ../flow_to_check.py:calm" in done.stdout
+    assert python_of(done) == ""
+
+
+def test_the_line_names_the_variable_of_a_langgraph_graph(lift, flow):
+    pytest.importorskip("langgraph")
+    Path("lang_to_check.py").write_text(LANGGRAPH, encoding="utf-8")
+
+    done = lift("check", "lang_to_check.py:app", "--set", "text=tea", "--runs", "3")
+
+    assert "from lang_to_check import app; asyncio.run(assert_deterministic(app, " in python_of(
+        done
+    )
+
+
+LANGGRAPH = """
+from typing import TypedDict
+from langgraph.graph import END, START, StateGraph
+
+class Text(TypedDict):
+    text: str
+
+builder = StateGraph(Text)
+builder.add_node("up", lambda state: {"text": state["text"].upper()})
+builder.add_edge(START, "up")
+builder.add_edge("up", END)
+app = builder.compile()
+"""

@@ -236,18 +236,24 @@ def test_the_line_makes_the_check_again(target: Any, options: Any, passes: bool)
     """Pasted, it runs, and comes to the same verdict."""
     given = Draft() if target is split else Table()
     report = check(target, given, 10, **options)
-    assert report.reproduce.startswith("from lift_sys")
+    assert report.reproduce.startswith("import asyncio; from lift_sys")
     assert "import assert_deterministic" in report.reproduce
     assert report.reproduce == report.reproduce_in_python
 
     # What importing gives is left out: this module has another name under pytest.
     names = {"state": given} | globals()
-    exec(f"async def pasted():\n    {report.reproduce}", names)
     if passes:
-        asyncio.run(names["pasted"]())
+        exec(report.reproduce, names)
     else:
         with pytest.raises(AssertionError):
-            asyncio.run(names["pasted"]())
+            exec(report.reproduce, names)
+
+
+def test_what_has_no_name_is_called_target():
+    """A lambda can't be written down; who called from Python has it."""
+    report = check(lambda state: {"drawn": random.random()}, Table(), 3)
+
+    assert "assert_deterministic(target, Table" in report.reproduce
 
 
 def test_the_line_has_what_the_verdict_came_from():

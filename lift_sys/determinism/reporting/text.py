@@ -26,10 +26,10 @@ def report_text(report: DeterminismReport, *, width: int = 100) -> str:
     """The report on `width` columns; the line to be pasted is never broken."""
     lines = list(columns(_rows(report), width=width))
     room = width - _LABEL
-    fits = len(report.reproduce) <= room
-    lines += (
-        [f"{'reproduce':<{_LABEL}}{report.reproduce}"] if fits else ["reproduce", report.reproduce]
-    )
+    if report.reproduce:
+        fits = len(report.reproduce) <= room
+        head = f"{'reproduce':<{_LABEL}}"
+        lines += [f"{head}{report.reproduce}"] if fits else ["reproduce", report.reproduce]
     if report.reproduce_in_python not in ("", report.reproduce):
         lines += ["or in Python", report.reproduce_in_python]
     return "\n".join(lines)
