@@ -185,7 +185,30 @@ def test_a_tolerance_by_path_leaves_the_others_exact():
     report = check(drifting(1e-12), Scores(), 4, tolerance={"$.by_name": 1e-9}, ignore=["names"])
 
     assert [each.path for each in report.differing_fields] == ["$.values[1]"]
+    assert report.differing_fields[0].hint == ""
+
+
+def test_sums_in_another_order_differ_by_rounding():
+    orders = itertools.cycle(itertools.permutations([0.1, 0.2, 0.3]))
+    report = check(lambda _: {"sum": sum(next(orders))}, {}, 6)
+
     assert report.differing_fields[0].hint == "floats that differ by rounding"
+
+
+async def test_readings_of_a_clock_differ_by_no_rounding():
+    """They are within 1e-9 of each other, and have nothing to do with the order of a sum."""
+    ticks = itertools.count(1_790_000_000_000_000, 37)
+
+    def stamp(state: Any) -> dict[str, float]:
+        tick = next(ticks)
+        return {"created": tick / 1e6, "ended": (tick + 5) / 1e6}
+
+    report = await check_determinism(stamp, None, 4)
+
+    assert [each.hint for each in report.differing_fields] == ["", ""]
+    lines = [line.strip() for line in str(report).splitlines()]
+    shown = lines.index("output.created:")  # of two fields, the one that the values are of
+    assert lines[shown + 1].startswith("- 1790000000.0")
 
 
 def test_multiset_views_forget_the_order_of_a_list():

@@ -6,6 +6,7 @@ make everything look divergent.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,6 +18,9 @@ from lift_sys.state.parts import MISSING, Node, Part
 from lift_sys.state.paths import Key, Path
 
 _SHOWN_LENGTH = 2000
+# Units in the last place. A sum in another order is off by a few; two readings of a clock, in seconds
+# since 1970, by hundreds, though they differ by less than 1e-12 of themselves.
+_ROUNDING = 16
 _SHOWN_ITEMS = 200  # of all containers of one value together
 
 
@@ -184,7 +188,7 @@ def _hint(values: Sequence[Node]) -> str:
         return "same items in another order"
     if all(type(value) is float for value in values):
         largest = max(map(abs, values))
-        if largest and max(values) - min(values) <= 1e-9 * largest:
+        if max(values) - min(values) <= _ROUNDING * math.ulp(largest):
             return "floats that differ by rounding"
     return ""
 

@@ -155,6 +155,8 @@ def _fields(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
     if report.first_divergence is None and differing:
         values = differing[0].values
         usual, other = around_difference(values[0].text, values[1].text)
+        if len(differing) > 1:
+            yield "", f"{differing[0].path}:", 1
         yield "", f"  - {usual}", 1
         yield "", f"  + {other}", 1
     if len(differing) > _MOST_FIELDS:
