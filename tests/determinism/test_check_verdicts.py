@@ -76,7 +76,8 @@ def test_a_model_that_varies_is_unstable_and_the_framework_is_not():
     assert report.divergences.passed_on == ("1:Sum",)
     assert (report.model.agreeing, report.model.compared) == (6, 8)
     assert report.model.low < 0.75 < report.model.high
-    assert report.framework.orders == RUNS
+    assert report.framework.orders == 2  # of two branches, however often it is played
+    assert "arriving in 2 orders" in report.framework.text
     assert report.framework.states == 1
 
 

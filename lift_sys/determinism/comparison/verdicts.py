@@ -97,7 +97,7 @@ def judge_framework(
     elif played is not None and len(played.digests) > 1:
         deterministic = False
         text = (
-            f"the usual run's results, arriving in {played.orders} orders, were joined to "
+            f"the usual run's results, arriving in {counted(played.orders, 'order')}, were joined to "
             f"{len(played.digests)} different states"
         )
     elif _races(sample):
@@ -108,8 +108,8 @@ def judge_framework(
         )
     elif played is not None and played.is_faithful:
         text = (
-            f"the usual run's results, arriving in {played.orders} orders, give the same state "
-            f"each time"
+            f"the usual run's results, arriving in {counted(played.orders, 'order')}, give the same state"
+            f"{' each time' if played.orders > 1 else ''}"
         )
     elif found.joins:
         text = f"{counted(found.joins, 'comparison')} of joins with equal results: no difference"

@@ -33,7 +33,7 @@ class Playback:
     """What playing one run's results came to.
 
     Attributes:
-        orders: In how many orders of arrival.
+        orders: In how many different orders of arrival.
         digests: The different final states; of one that failed, the type of its error.
         recorded: The final state of the run that was played.
     """
@@ -54,6 +54,7 @@ class _Played:
     def __init__(self, trace: RunTrace, order: int) -> None:
         self.trace = trace
         self.order = order
+        self.arrived: list[str] = []
 
     async def run(self, ctx: Any) -> NextNode[Any]:
         """Wait for this playback's number of turns, then do as recorded."""
@@ -64,6 +65,7 @@ class _Played:
         if self.order:
             for _ in range(Random(f"{self.order}:{ctx.address}").randrange(_MOST_TURNS)):
                 await asyncio.sleep(0)
+        self.arrived.append(ctx.address)
         if step.error is not None:
             raise RuntimeError(str(step.error))
         if step.after is not None and step.after is not step.before:
@@ -88,7 +90,9 @@ class _Played:
 
 
 async def play_back(target: Target, trace: RunTrace, orders: int) -> Playback | None:
-    """Play the results of a run in `orders` orders of arrival; None if it can't be played.
+    """Play the results of a run in up to `orders` orders of arrival; None if it can't be played.
+
+    Orders are drawn, so some come twice: these are counted once.
 
     A run can be played if it succeeded, joined branches, and no deadline cut branches off.
     """
@@ -99,27 +103,28 @@ async def play_back(target: Target, trace: RunTrace, orders: int) -> Playback | 
         return None
     if any(isinstance(s.given, Fork) and s.given.timeout is not None for s in trace.steps.values()):
         return None
-    digests = set()
+    digests, seen = set(), set()
     try:
         for order in range(orders):
-            digests.add(await _ending_of(target, trace, first.before, order))
+            node = _Played(trace, order)
+            digests.add(await _ending_of(target, first.before, node))
+            seen.add(tuple(node.arrived))
     except TimeoutError:
         return None
-    return Playback(orders=orders, digests=frozenset(digests), recorded=trace.ending.digest)
+    return Playback(orders=len(seen), digests=frozenset(digests), recorded=trace.ending.digest)
 
 
-async def _ending_of(target: Target, trace: RunTrace, before: Snapshot[Any], order: int) -> str:
+async def _ending_of(target: Target, before: Snapshot[Any], node: _Played) -> str:
     try:
         async with asyncio.timeout(_LONGEST):
-            state = await _play_once(target, trace, before, order)
+            state = await _play_once(target, before, node)
     except LiftError as error:
         return type(error).__name__
     return Snapshot.take(state).digest
 
 
-async def _play_once(target: Target, trace: RunTrace, before: Snapshot[Any], order: int) -> Any:
+async def _play_once(target: Target, before: Snapshot[Any], node: _Played) -> Any:
     context = RunContext(before.restore(), execution_id="playback", scope=RunScope(seed=0))
-    node = _Played(trace, order)
     if isinstance(target, GraphTarget):
         graph: Graph[Any] = Graph(node, executor=_without_policies(target.graph.executor))
         engine = graph.executor.engine(context.scope, context.execution_id)
