@@ -65,9 +65,10 @@ async def launch(
     snapshot: Snapshot[StateT] = Snapshot.take(context.state)
     lazy = engine.isolation is Isolation.LAZY
     context.state = snapshot.restore_lazily() if lazy else snapshot.restore()
-    if context._metadata:
+    # Empty ones, too, may be the caller's own; and most runs have none.
+    if context._metadata is not None:
         context.metadata = Snapshot.take(context.metadata, name="metadata").restore()
-    if context._provenance:
+    if context._provenance is not None:
         context.provenance = Snapshot.take(context.provenance, name="provenance").restore()
     walk = Walk(engine, runner.record, snapshot, prefix)
     walk.ctx = context

@@ -4,7 +4,7 @@ import itertools
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -81,6 +81,7 @@ def test_float_sum_is_refuted_only_where_three_meet():
     assert proof.refutation.subset == (0, 1, 2)
 
 
+@settings(max_examples=30)  # each forks processes
 @given(values=st.lists(st.integers(-3, 3), min_size=1, max_size=4), base=st.integers(-2, 2))
 def test_streaming_verdict_is_that_of_all_permutations(values, base):
     """The lattice says what trying every order says."""

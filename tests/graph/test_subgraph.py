@@ -341,3 +341,22 @@ async def test_runs_side_by_side_inside_a_step_have_addresses_and_notes_of_their
     }
     entries = {entry["number"]: entry["address"] for entry in result.context.provenance}
     assert entries == {3: "0>0", 2: "0~1>0", 1: "0~2>0"}
+
+
+async def test_the_first_entry_of_a_run_inside_comes_once():
+    """An empty list of the outer run is not the inner one's own."""
+
+    class First(BaseNode[Count]):
+        async def run(self, ctx: RunContext[Count]) -> End:
+            ctx.add_provenance("First", "none")
+            ctx.metadata["first"] = 1
+            return End()
+
+    inner = Subgraph[Count, Count](
+        Graph(First), enter=lambda state: Count(), leave=lambda state, result: None
+    )
+
+    context = (await Graph(inner).run(state=Count())).context
+
+    assert [entry["node"] for entry in context.provenance] == ["First"]
+    assert context.metadata == {"first": 1}
