@@ -114,3 +114,8 @@ def chain(before: str, body: Any) -> str:
     """The digest of a walk after a fact: 32 hex digits of BLAKE2b (RFC 7693)."""
     text = f"{before}\n{_canonical(body)}"
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def input_of(run: RunRecord) -> str:
+    """The digest of all that a run begins with, on which that of its first walk is built."""
+    return chain("", [run.graph, run.start, run.state, run.metadata, run.user_id, run.seed])

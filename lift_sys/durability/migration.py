@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from lift_sys.durability.facts import Fact, Json, RunRecord, chain
+from lift_sys.durability.facts import Fact, Json, RunRecord, chain, input_of
 from lift_sys.durability.shape import shape_of
 from lift_sys.errors import JournalError
 from lift_sys.graph.graph import Graph
@@ -61,11 +61,9 @@ class _Migrating:
         old = self.record
         state = self.called("", lambda: self.function(copy.deepcopy(old.state)))
         start = self.called("", lambda: self.renamed(old.start))
-        digest = chain("", [old.graph, start, state, old.metadata])
-        self.digests[old.input] = digest
-        record = old.model_copy(
-            update={"state": state, "start": start, "shape": shape, "input": digest}
-        )
+        record = old.model_copy(update={"state": state, "start": start, "shape": shape})
+        record = record.model_copy(update={"input": input_of(record)})
+        self.digests[old.input] = record.input
         return record, [self.moved(fact) for fact in facts]
 
     def moved(self, fact: Fact) -> Fact:

@@ -10,7 +10,7 @@ from lift_sys.core.context import fresh_seed
 from lift_sys.core.ports import Opened
 from lift_sys.durability.answers import answered
 from lift_sys.durability.codec import Codec, Names, decode_successor, encode_successor
-from lift_sys.durability.facts import Fact, RunRecord, chain
+from lift_sys.durability.facts import Fact, RunRecord, input_of
 from lift_sys.durability.journal import RunJournal
 from lift_sys.durability.migration import migrated
 from lift_sys.durability.shape import differences, shape_of
@@ -57,10 +57,11 @@ class KeepsRuns:
             created_at=now,
             updated_at=now,
         )
-        record = record.model_copy(update={"input": _input_of(record)})
+        record = record.model_copy(update={"input": input_of(record)})
         if await self.create(record):
             return _opened(self, graph, record, 0, (), state=state)
         known, facts = await self.load(execution_id)
+        _refuse_edits(known)
         others = _other_inputs(known, record, seed=seed)
         if others:
             raise OtherInputError(execution_id=execution_id, differences=others)
@@ -90,6 +91,7 @@ class KeepsRuns:
         """
         codec = Codec(Names.of(graph))
         record, facts = await self.load(execution_id)
+        _refuse_edits(record)
         # All that can be refused is refused before the run is taken from whoever works on it.
         if migrations:
             record, facts = migrated(graph, record, facts, migrations)
@@ -151,11 +153,6 @@ def _state_of(
         ) from error
 
 
-def _input_of(record: RunRecord) -> str:
-    """Digest of what decides the run besides its seed."""
-    return chain("", [record.graph, record.start, record.state, record.metadata])
-
-
 def _other_inputs(known: RunRecord, given: RunRecord, *, seed: int | None) -> list[str]:
     """What differs between the input of a run and another one, a line each."""
     found = [
@@ -171,6 +168,15 @@ def _other_inputs(known: RunRecord, given: RunRecord, *, seed: int | None) -> li
         if fields:
             found.append(f"fields that differ: {', '.join(fields)}")
     return found
+
+
+def _refuse_edits(record: RunRecord) -> None:
+    if input_of(record) != record.input:
+        raise JournalError(
+            execution_id=record.execution_id,
+            address="",
+            reason="what it began with is not what was written, so somebody has edited it",
+        )
 
 
 def _refuse_changes(graph: Graph[Any], record: RunRecord) -> None:

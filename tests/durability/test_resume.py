@@ -331,3 +331,22 @@ async def test_recalled_steps_hold_no_slots(limit):
     assert result.output is None
     assert graph.executor.slots().free == limit
     assert ran.count("start") == 3
+
+
+@pytest.mark.parametrize(
+    "changes", [{"user_id": "bob"}, {"seed": 1}, {"state": {"total": 900}}, {"metadata": {"a": 1}}]
+)
+async def test_a_beginning_that_was_edited_is_refused(changes):
+    store, effects = MemoryStore(), Effects("second")
+    with pytest.raises(LiftError):
+        await Graph(First).run(
+            state=Work(), store=store, execution_id="run", deps=effects, user_id="ann", seed=7
+        )
+    record, facts = await store.load("run")
+    epoch = await store.take_over("run")
+    edited = record.model_copy(update=changes)
+    await store.delete("run")
+    await store.create(edited.model_copy(update={"epoch": epoch}), facts)
+
+    with pytest.raises(JournalError, match="edited"):
+        await Graph(First).resume("run", store=store, deps=effects)
