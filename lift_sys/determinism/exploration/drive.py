@@ -88,6 +88,7 @@ def run_once(
 
 def _run(loop: Chooser, program: Program, limit: int, tail: int, keep: bool) -> Trace:
     recorder.set(loop.recording)
+    own = set(vars(loop))
     loop._thread_id = loop._thread  # type: ignore[attr-defined]  # it counts as running
     trace = loop.trace
     try:
@@ -97,6 +98,8 @@ def _run(loop: Chooser, program: Program, limit: int, tail: int, keep: bool) -> 
         trace.length = len(trace.events)
         if tail and trace.outcome is not None and trace.outcome.kind in ("value", "error"):
             _go_on(loop, tail)
+        for name in sorted(set(vars(loop)) - own):
+            trace.caveats.add(f"the event loop was given an attribute, `{name}`")
         if loop.recording.watch is not None:
             trace.owners = loop.recording.watch.owners()
         settle(loop.recording)

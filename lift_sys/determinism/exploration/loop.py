@@ -175,6 +175,8 @@ class Chooser(ControlledBase):
                 recording.note(task.resource, WRITE)
                 if not failed(task):
                     recording.hand_over(asyncio.Task.result(task), task.resource)
+                elif not asyncio.Task.cancelled(task):
+                    recording.hand_over(task._exception, task.resource)
         elif kind is Kind.QUIET:
             self._run_quiet(entry)
         elif kind is Kind.CALLBACK:

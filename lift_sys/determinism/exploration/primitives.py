@@ -77,6 +77,8 @@ def instrumented() -> Iterator[None]:
         for kind in (asyncio.Lock, asyncio.Semaphore, asyncio.Event, asyncio.Condition):
             wrap(kind, "__init__", _named)
         wrap(asyncio.Queue, "__init__", _named)
+        for name in ("acquire", "release", "locked"):
+            setattr(asyncio.Condition, name, _OfItsLock(name))
         wrap(ParallelExecutor, "merge_states", _merging)
         for name in ("take", "ask", "release", "overdraw"):
             wrap(Slots, name, functools.partial(_slot, name == "ask"))
@@ -92,8 +94,27 @@ def instrumented() -> Iterator[None]:
             yield
     finally:
         vars(asyncio.tasks).pop("set", None)
+        for name in ("acquire", "release", "locked"):
+            if name in vars(asyncio.Condition):
+                delattr(asyncio.Condition, name)
         for kind, name, original in reversed(undo):
             setattr(kind, name, original)
+
+
+class _OfItsLock:
+    """A method that a condition has of its lock.
+
+    It binds them when it is made, so one made before its class was wrapped has unwrapped ones.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, condition: Any, owner: type) -> Any:
+        return self if condition is None else getattr(condition._lock, self._name)
+
+    def __set__(self, condition: Any, value: Any) -> None:
+        vars(condition)[self._name] = value
 
 
 def _in_order(things: Iterable[Any] = ()) -> Any:

@@ -1,35 +1,41 @@
-"""What code can reach: module globals, class attributes, closure cells, arguments.
+"""What code can reach: module globals, attributes of classes and functions, closure cells, arguments.
 
-It is read from the code itself, `co_names` and `co_freevars`, through functions and classes of the
-user's. Code of libraries is not followed: what they keep to themselves is an assumption.
+It is read from the code itself (`names.py`), through functions and classes of the user's. Code of
+libraries is not followed: what may keep something between steps is a caveat (`libraries.py`).
+Before editing: what can be seen must be a place, and what can't must be a caveat that names it.
 """
 
 from __future__ import annotations
 
-import dis
+import builtins
 import gc
 import random
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from importlib.util import resolve_name
 from types import (
-    BuiltinMethodType,
+    BuiltinFunctionType,
     CellType,
-    CodeType,
     FunctionType,
     MethodType,
     MethodWrapperType,
     ModuleType,
+    SimpleNamespace,
 )
 from typing import Any
 
 from lift_sys.core.context import RunContext
-from lift_sys.determinism.exploration.fingerprints import is_library, is_mutable, is_watchable
+from lift_sys.determinism.exploration.fingerprints import ATOMS, Same, is_mutable, is_watchable
+from lift_sys.determinism.exploration.libraries import imported, is_library, unwatched
+from lift_sys.determinism.exploration.machinery import is_machinery, parts_of
+from lift_sys.determinism.exploration.names import Import, Names, names_in
 
 _GONE = object()
 _CACHED = type(lru_cache(len))
-# By these, code gets at names that it does not mention.
-_REFLECTION = ("globals", "vars", "eval", "exec", "__globals__", "__closure__", "f_globals")
+# Containers of more things than this are not followed.
+_MOST = 4000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,44 +55,6 @@ class Place:
     holder: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What a code object, with those inside it, mentions.
-
-    Attributes:
-        used: Names of globals and attributes.
-        stored: Those of them that it assigns.
-    """
-
-    used: tuple[str, ...]
-    stored: frozenset[str]
-
-    @property
-    def reflecting(self) -> list[str]:
-        """What it uses that reaches names which are not in the code."""
-        return [name for name in self.used if name in _REFLECTION]
-
-
-@lru_cache(maxsize=4096)
-def names_in(code: CodeType) -> Names:
-    """The names in `code` and in the functions defined inside it."""
-    used: dict[str, None] = dict.fromkeys(code.co_names)
-    stored: set[str] = set()
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in ("STORE_GLOBAL", "STORE_ATTR", "DELETE_GLOBAL", "STORE_DEREF"):
-            stored.add(instruction.argval)
-    for constant in code.co_consts:
-        if isinstance(constant, str) and constant.isidentifier():
-            # As in `globals()["TOTAL"] += 1` and `setattr(module, "TOTAL", 1)`.
-            used[constant] = None
-            stored.add(constant)
-        elif isinstance(constant, CodeType):
-            inner = names_in(constant)
-            used.update(dict.fromkeys(inner.used))
-            stored |= inner.stored
-    return Names(tuple(used), frozenset(stored))
-
-
 class Reach:
     """Follows code from some roots and collects the places that it can reach.
 
@@ -100,36 +68,74 @@ class Reach:
         self.caveats: set[str] = set()
         self._seen: set[int] = set()
         self._kept: list[Any] = []
-        self._waiting: list[Any] = []
+        self._waiting: list[tuple[Any, str]] = []
+        self._by = ""  # who uses what is followed; "" within a library
 
-    def follow(self, *roots: Any) -> Reach:
+    def follow(self, *roots: Any, by: str = "the target") -> Reach:
         """Add what `roots` can reach: functions, classes, or objects with methods."""
-        self._waiting += roots
+        before, self._by = self._by, by
+        self._wait(*roots)
         while self._waiting:
-            root = self._waiting.pop()
+            root, self._by = self._waiting.pop()
             if id(root) in self._seen:
                 continue
             self._seen.add(id(root))
             self._kept.append(root)
             self._follow(root)
+        self._by = before
         return self
 
     def add_thing(self, value: Any, name: str) -> None:
         """Add an object that steps were given, with the code of its class."""
         if isinstance(value, (RunContext, MethodWrapperType)) or not is_mutable(value):
-            self.follow(value)
+            self.follow(value, by=name)
             return
         self._add(Place((id(value), ""), name, lambda: value, value))
         if is_watchable(value):
-            self.follow(value)
+            self.follow(value, by=name)
+
+    def add_carried(self, value: Any, name: str) -> None:
+        """Add what copies of a value still share: functions, and what copies itself."""
+        waiting, seen = [value], set[int]()
+        while waiting:
+            each = waiting.pop()
+            if type(each) in ATOMS or id(each) in seen:
+                continue
+            seen.add(id(each))
+            self._kept.append(each)
+            if not is_mutable(each):
+                if callable(each):
+                    self.follow(each, by=name)
+            elif isinstance(each, dict):
+                waiting += [*each, *each.values()]
+            elif isinstance(each, (list, tuple, deque, set, frozenset)):
+                waiting += each
+            if isinstance(each, partial):
+                waiting += [each.func, each.args, each.keywords]
+            cls = type(each)
+            if is_mutable(each) and not is_library(cls.__module__):
+                for own in (
+                    "__deepcopy__",
+                    "__copy__",
+                    "__reduce__",
+                    "__reduce_ex__",
+                    "__getstate__",
+                ):
+                    function = getattr(cls, own, None)
+                    if not is_library(getattr(function, "__module__", None) or "builtins"):
+                        self.caveats.add(f"{name} holds a {cls.__qualname__}, which copies itself")
+                waiting += vars(each).values() if hasattr(each, "__dict__") else ()
 
     def _add(self, place: Place) -> None:
         self.places.setdefault(place.key, place)
 
+    def _wait(self, *roots: Any) -> None:
+        self._waiting += [(root, self._by) for root in roots if root is not None]
+
     def _follow(self, root: Any) -> None:
         if isinstance(root, MethodType):
-            self._waiting.append(root.__func__)
-            self.add_thing(root.__self__, f"the object of {root.__func__.__qualname__}")
+            self._wait(root.__func__)
+            self._own(root.__self__, f"the object of {root.__func__.__qualname__}")
         elif isinstance(root, RunContext):
             self._context(root)
         elif isinstance(root, FunctionType):
@@ -137,100 +143,217 @@ class Reach:
         elif isinstance(root, _CACHED):
             self._cache(root)
         elif isinstance(root, partial):
-            self._waiting.append(root.func)
+            self._wait(root.func, vars(root))
             for value in (*root.args, *root.keywords.values()):
-                self.add_thing(value, "an argument of a `partial`")
+                self._own(value, "an argument of a `partial`")
         elif isinstance(root, type):
             self._class(root)
         elif isinstance(getattr(root, "__self__", None), random.Random):
             self._random(root.__self__)
         elif isinstance(root, random.Random):
             self._random(root)
-        elif isinstance(root, (BuiltinMethodType, MethodWrapperType)):
-            if not isinstance(root.__self__, (ModuleType, type, type(None))):
-                self.add_thing(root.__self__, f"the object of {root.__qualname__}")
-        elif isinstance(root, (list, tuple)):
-            self._waiting += root[:50]
-        elif isinstance(root, dict):
-            self._waiting += list(root.values())[:50]
-        elif not isinstance(root, ModuleType) and is_mutable(root):
             self._class(type(root))
-            self._waiting += list(getattr(root, "__dict__", {}).values())
+        elif isinstance(root, (BuiltinFunctionType, MethodWrapperType)):
+            if isinstance(root.__self__, (ModuleType, type(None))):
+                self._library(root.__module__ or "builtins", root.__name__)
+            else:
+                self._own(root.__self__, f"the object of {root.__qualname__}")
+        elif isinstance(root, ModuleType):
+            self.caveats.add(f"{self._by} has the module `{root.__name__}` as a value")
+        elif is_mutable(root):
+            self._object(root)
+
+    def _object(self, root: Any) -> None:
+        """Things in a container, or in the attributes of an object."""
+        parts: list[Any] = []
+        if isinstance(root, (list, tuple, deque, set, frozenset)):
+            parts += root
+        elif isinstance(root, dict):
+            parts += [*root, *root.values()]
+        if len(parts) > 2 * _MOST:
+            self.caveats.add(f"{self._by} reaches a container that is too large to be followed")
+            parts = []
+        self._wait(*(part for part in parts if is_mutable(part) or callable(part)))
+        cls = type(root)
+        self._wait(*parts_of(root))
+        if cls in (list, tuple, dict, set, frozenset, deque):
+            return
+        attributes = list(getattr(root, "__dict__", {}).values())
+        if is_library(cls.__module__) and not isinstance(root, SimpleNamespace):
+            by, self._by = self._by, ""
+            self._wait(*attributes)
+            self._by = by
+            return
+        self._class(cls)
+        self._wait(*attributes)
+
+    def _own(self, value: Any, name: str) -> None:
+        """As `add_thing`, while something is followed already."""
+        if is_mutable(value) and not isinstance(value, RunContext):
+            self._add(Place((id(value), ""), name, lambda: value, value))
+        if not is_mutable(value) or is_watchable(value) or isinstance(value, RunContext):
+            self._wait(value)
+
+    def _library(self, module: str, name: str = "") -> None:
+        found = unwatched(module, name)
+        if found and self._by:
+            self.caveats.add(f"{self._by} uses `{found}`, whose state is not watched")
 
     def _function(self, function: FunctionType) -> None:
-        if is_library(function.__module__ or ""):
-            wrapped = getattr(function, "__wrapped__", None)
-            if wrapped is not None:
-                self._waiting.append(wrapped)
+        module = function.__globals__.get("__name__") or function.__module__ or ""
+        wrapped = getattr(function, "__wrapped__", None)
+        if is_library(module):
+            self._library(module, function.__name__)
+            self._wait(wrapped)
+            cells = [_content_of(cell) for cell in function.__closure__ or ()]
+            self._wait(*(cell for cell in cells if callable(cell)))
             return
+        self._by = name = function.__qualname__
         names = names_in(function.__code__)
-        for name in names.reflecting:
-            self.caveats.add(f"{function.__qualname__} uses `{name}`, which may reach anything")
-        self._names(names, function.__globals__, function.__module__ or "?")
+        for each in names.reflecting:
+            self.caveats.add(f"{name} uses `{each}`, which may reach anything")
+        self._names(names, function.__globals__, module or "?", own=True)
+        for statement in names.imports:
+            self._import(statement, names, function.__globals__)
         if "cache_info" in names.used:  # hits count only for whoever asks for them
             for cache in map(function.__globals__.get, names.used):
                 if isinstance(cache, _CACHED):
-                    name = f"the hits of {cache.__wrapped__.__qualname__}"
-                    self._add(Place((id(cache), "hits"), name, cache.cache_info, cache))
-        for name, cell in zip(
+                    said = f"the hits of {cache.__wrapped__.__qualname__}"
+                    self._add(Place((id(cache), "hits"), said, cache.cache_info, cache))
+        for free, cell in zip(
             function.__code__.co_freevars, function.__closure__ or (), strict=False
         ):
-            self._cell(cell, f"{function.__qualname__}.{name}", name in names.stored)
+            self._cell(cell, f"{name}.{free}", free in names.stored)
         for value in [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]:
-            if is_mutable(value):
-                self.add_thing(value, f"a default argument of {function.__qualname__}")
-        wrapped = getattr(function, "__wrapped__", None)
-        if wrapped is not None:
-            self._waiting.append(wrapped)
+            self._own(value, f"a default argument of {name}")
 
-    def _names(self, names: Names, namespace: dict[str, Any], module: str) -> None:
+        def read() -> Any:
+            code = Same(function.__code__, function.__defaults__, function.__kwdefaults__)
+            return [function.__dict__, code]
+
+        self._add(Place((id(function), ""), f"attributes of {name}", read, function))
+        self._wait(wrapped, *function.__dict__.values())
+
+    def _names(
+        self, names: Names, namespace: dict[str, Any], module: str, *, own: bool = False
+    ) -> None:
+        """Follow what `names` stand for in a module of the user's, `own` if it is the code's."""
         for name in names.used:
-            if name not in namespace:
-                continue
-            value = namespace[name]
+            value = namespace.get(name, _GONE)
+            if value is _GONE:
+                if own and name in names.globals:
+                    if hasattr(builtins, name):
+                        self._wait(getattr(builtins, name))
+                    else:
+                        self._variable(namespace, name, module)
+            elif isinstance(value, ModuleType):
+                self._module(value, name, names, own=own)
+            else:
+                if name in names.stored or is_mutable(value):
+                    self._variable(namespace, name, module)
+                self._wait(value)
+
+    def _variable(self, namespace: dict[str, Any], name: str, module: str) -> None:
+        read = partial(namespace.get, name, _GONE)
+        self._add(Place((id(namespace), name), f"{module}.{name}", read, namespace))
+
+    def _module(self, module: ModuleType, alias: str, names: Names, *, own: bool = True) -> None:
+        """Follow what code uses of a module that it calls `alias`."""
+        name = module.__name__
+        attributes = names.of(alias)
+        for each in attributes:
+            if each in names.stored:
+                self._variable(vars(module), each, name)
+        if alias in names.bare or "__dict__" in attributes:
+            self.caveats.add(f"{self._by} has the module `{name}` as a value")
+        if not is_library(name):
+            for each in attributes:
+                if each not in vars(module):
+                    self._variable(vars(module), each, name)
+            if id(module) not in self._seen:
+                self._seen.add(id(module))
+                self._names(names, vars(module), name)
+                self._seen.discard(id(module))
+            return
+        if not own:  # a module that another one has imported for itself
+            return
+        if not attributes:
+            self._library(name)
+        for each in attributes:
+            self._library(name, each)
+            value = getattr(module, each, None)
             if isinstance(value, ModuleType):
-                if value is random:
-                    self._waiting += [getattr(random, each, None) for each in names.used]
-                elif not is_library(value.__name__):
-                    self._names(names, vars(value), value.__name__)
-                continue
-            if name in names.stored or is_mutable(value):
-                read = partial(namespace.get, name, _GONE)
-                self._add(Place((id(namespace), name), f"{module}.{name}", read, namespace))
-            self._waiting.append(value)
+                self._library(value.__name__)
+            elif callable(value) or is_mutable(value):
+                self._wait(value)
+
+    def _import(self, each: Import, names: Names, namespace: dict[str, Any]) -> None:
+        """Follow what a function imports by itself."""
+        full = each.module
+        if each.level:
+            full = resolve_name("." * each.level + full, namespace.get("__package__") or "")
+        found = (
+            None if unwatched(full.partition(".")[0], "*") and is_library(full) else imported(full)
+        )
+        if not isinstance(found, ModuleType):
+            if is_library(full) and (each.names or each.alias):
+                for name in each.names or names.of(each.alias) or ("",):
+                    self._library(full, name)
+            else:
+                self.caveats.add(f"{self._by} imports `{full}`, which can't be followed")
+            return
+        if not each.names:
+            self._module(found, each.alias, names)
+            return
+        for name in each.names:
+            value = vars(found).get(name, _GONE)
+            if name == "*" or value is _GONE:
+                value = imported(f"{full}.{name}")
+            if isinstance(value, ModuleType):
+                self._module(value, name, names)
+            elif not is_library(full):
+                self._variable(vars(found), name, full)
+                self._wait(value)
+            else:
+                self._library(full, name)
+                self._wait(value)
 
     def _cell(self, cell: CellType, name: str, stored: bool) -> None:
-        def read() -> Any:
-            try:
-                return cell.cell_contents
-            except ValueError:
-                return _GONE
-
-        value = read()
+        value = _content_of(cell)
         if stored or is_mutable(value):
-            self._add(Place((id(cell), ""), name, read, cell))
-        self._waiting.append(value)
+            self._add(Place((id(cell), ""), name, partial(_content_of, cell), cell))
+        self._wait(value)
 
     def _class(self, cls: type) -> None:
+        if not is_library(type(cls).__module__):
+            self._wait(type(cls))
         for base in cls.__mro__:
             if id(base) in self._seen and base is not cls:
                 continue
             self._seen.add(id(base))
+            self._kept.append(base)
             if is_library(base.__module__):
+                self._library(base.__module__, base.__name__)
                 continue
             for name, value in list(vars(base).items()):
                 self._attribute(base, name, value)
 
+            def read(base: type = base) -> Any:
+                return Same(*vars(base).keys(), *vars(base).values())
+
+            self._add(Place((id(base), ""), f"attributes of {base.__qualname__}", read, base))
+
     def _attribute(self, owner: type, name: str, value: Any) -> None:
-        if isinstance(value, (staticmethod, classmethod)):
-            value = value.__func__
-        if isinstance(value, property):
-            self._waiting += [value.fget, value.fset]
-        elif isinstance(value, (FunctionType, type)) or callable(value):
-            self._waiting.append(value)
-        elif not name.startswith(("__", "_abc", "model_", "_lift")):
+        if is_machinery(owner, name):
+            return
+        if (is_mutable(value) and not parts_of(value)) or (
+            not callable(value) and not parts_of(value)
+        ):
             read = partial(vars(owner).get, name, _GONE)
             self._add(Place((id(owner), name), f"{owner.__qualname__}.{name}", read, owner))
+        before, self._by = self._by, owner.__qualname__
+        self._wait(value)
+        self._by = before
 
     def _context(self, context: RunContext[Any]) -> None:
         """What tasks share that a node starts on its own context."""
@@ -242,13 +365,13 @@ class Reach:
     def _cache(self, function: Any) -> None:
         """What `functools.lru_cache` keeps, and counts."""
         wrapped = function.__wrapped__
-        self._waiting.append(wrapped)
+        self._wait(wrapped)
         if not is_library(wrapped.__module__ or ""):
 
             def read() -> Any:
                 kept = gc.get_referents(function)  # among them a bare object, its own mark
                 kept = [part for part in kept if not callable(part) and type(part) is not object]
-                return [function.cache_info().misses, *kept]
+                return [function.cache_info().misses, *map(_without_links, kept)]
 
             key = (id(function), "")
             self._add(Place(key, f"the cache of {wrapped.__qualname__}", read, function))
@@ -256,6 +379,20 @@ class Reach:
     def _random(self, generator: random.Random) -> None:
         name = "the shared generator of `random`"
         self._add(Place((id(generator), ""), name, lambda: generator, generator))
+
+
+def _without_links(kept: Any) -> Any:
+    """What a cache that has a limit keeps in links is among its referents by itself."""
+    if type(kept) is not dict:
+        return kept
+    return {key: part for key, part in kept.items() if type(part).__name__ != "_lru_list_elem"}
+
+
+def _content_of(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return _GONE
 
 
 def function_of(coro: Any) -> FunctionType | None:

@@ -19,7 +19,44 @@ if TYPE_CHECKING:
     from lift_sys.determinism.exploration.recording import Recording
 
 
-class ControlledTask(asyncio.Task[Any]):
+# What tasks and futures of a loop keep for themselves.
+_OWN = frozenset({"label", "resource", "_ordinal", "_noting", "_given"})
+
+
+class _Noting:
+    """Notes who touches the attributes that users give to a task or a future."""
+
+    __slots__ = ()
+
+    resource: str
+    _noting: Recording
+    _given: dict[str, Any]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _OWN or hasattr(type(self), name):
+            super().__setattr__(name, value)
+            return
+        resource = f"{self.resource}.{name}"
+        self._noting.note(resource, WRITE)
+        self._noting.hand_over(value, resource)
+        self._given[name] = value
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _OWN and not name.startswith("__"):
+            self._noting.note(f"{self.resource}.{name}", READ)
+            if name in self._given:
+                return self._given[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        if name not in self._given:
+            super().__delattr__(name)
+            return
+        self._noting.note(f"{self.resource}.{name}", WRITE)
+        del self._given[name]
+
+
+class ControlledTask(_Noting, asyncio.Task[Any]):
     """A task of a `ControlledLoop`.
 
     Attributes:
@@ -43,6 +80,7 @@ class ControlledTask(asyncio.Task[Any]):
         self.resource = f"task:{label}"
         self._ordinal = ordinal
         self._noting = noting
+        self._given = {}
         super().__init__(coro, loop=loop, name=name, context=context)
 
     def __hash__(self) -> int:
@@ -71,21 +109,32 @@ class ControlledTask(asyncio.Task[Any]):
         self._noting.note(self.resource, READ)
         return super().exception()
 
+    def get_name(self) -> str:
+        """What it is called."""
+        self._noting.note(f"{self.resource} name", READ)
+        return super().get_name()
+
+    def set_name(self, value: object) -> None:
+        """Call it something else."""
+        self._noting.note(f"{self.resource} name", WRITE)
+        super().set_name(value)
+
     def cancel(self, msg: Any = None) -> bool:
         """Ask it to stop."""
         self._noting.note(self.resource, WRITE)
         return super().cancel(msg)
 
 
-class ControlledFuture(asyncio.Future[Any]):
+class ControlledFuture(_Noting, asyncio.Future[Any]):
     """A future of a `ControlledLoop`."""
 
     def __init__(
         self, *, loop: asyncio.AbstractEventLoop, noting: Recording, resource: str
     ) -> None:
-        super().__init__(loop=loop)
         self.resource = resource
         self._noting = noting
+        self._given = {}
+        super().__init__(loop=loop)
 
     def done(self) -> bool:
         """Whether it has ended."""
@@ -97,6 +146,16 @@ class ControlledFuture(asyncio.Future[Any]):
         self._noting.note(self.resource, READ)
         return super().cancelled()
 
+    def result(self) -> Any:
+        """What it was ended with."""
+        self._noting.note(self.resource, READ)
+        return super().result()
+
+    def exception(self) -> BaseException | None:
+        """The error that it was ended with."""
+        self._noting.note(self.resource, READ)
+        return super().exception()
+
     def set_result(self, result: Any) -> None:
         """End it with a result."""
         self._noting.note(self.resource, WRITE)
@@ -106,6 +165,7 @@ class ControlledFuture(asyncio.Future[Any]):
     def set_exception(self, exception: Any) -> None:
         """End it with an error."""
         self._noting.note(self.resource, WRITE)
+        self._noting.hand_over(exception, self.resource)
         super().set_exception(exception)
 
     def cancel(self, msg: Any = None) -> bool:

@@ -11,13 +11,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from lift_sys.determinism.exploration.fingerprints import (
-    Picture,
-    TooLarge,
-    is_library,
-    is_mutable,
-)
+from lift_sys.determinism.exploration.fingerprints import Picture, TooLarge
 from lift_sys.determinism.exploration.footprint import WATCHED
+from lift_sys.determinism.exploration.libraries import is_library
 from lift_sys.determinism.exploration.programs import Subject
 from lift_sys.determinism.exploration.reach import Place, Reach, arguments_of, function_of
 from lift_sys.graph.graph import Graph
@@ -74,12 +70,9 @@ class SharedWatch:
         self._own(reach, process)
 
     def hand_over(self, value: Any, giver: str) -> list[str]:
-        """A value leaves the task that made it: watch it, and say by what names.
-
-        What the engine hands over are results, of which each holds a copy of the state.
-        """
-        if not is_mutable(value) or type(value).__module__.startswith("lift_sys."):
-            return []
+        """A value leaves the task that made it: watch it, and say by what names."""
+        if type(value).__module__.startswith("lift_sys."):
+            value = getattr(value, "output", None)  # a result holds a copy of the state
         reach = Reach()
         reach.add_thing(value, f"what {giver} handed over")
         self._own(reach, giver)
@@ -104,6 +97,8 @@ class SharedWatch:
             if deps is not None:
                 self._note_deps(deps)
                 reach.add_thing(deps, "ctx.deps")
+        for carried in (given.get("state"), getattr(context, "state", None)):
+            reach.add_carried(carried, "the state")
         self._own(reach, process)
 
     def _note_deps(self, deps: Any) -> None:
@@ -146,7 +141,7 @@ class SharedWatch:
         """Names of what has changed since the last look."""
         changed: list[str] = []
         last, of = self._last, self._look_at
-        for key, (place, resource) in self._places.items():
+        for key, (place, resource) in list(self._places.items()):
             before = last[key]
             if before is _NOT_YET:
                 continue
@@ -154,6 +149,11 @@ class SharedWatch:
             if now != before:
                 last[key] = now
                 changed.append(resource)
+                # What came to be there can be reached by whoever reaches the place.
+                reach = Reach()
+                reach.follow(place.read(), by=place.name)
+                for owner in sorted(self._owners[resource]):
+                    self._own(reach, owner)
         self._written.update(changed)
         return changed
 
