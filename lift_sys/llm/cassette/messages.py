@@ -21,12 +21,18 @@ _FIELDS = ("event", "id", "retry", "data")
 
 
 def canonical_request(method: str, url: str, content_type: str, body: bytes) -> dict[str, Any]:
-    """Return what a request asks. Loopback has no port: it is another one in each run."""
+    """Return what a request asks. Loopback has no port: it is another one in each run.
+
+    Of what kind its body is belongs to it; of the usual JSON it goes without saying.
+    """
     parts = urlsplit(url)
     if _is_loopback(parts.hostname or ""):
         parts = parts._replace(netloc="loopback")
     request: dict[str, Any] = {"method": method, "url": urlunsplit(parts)}
-    return request | (_body(content_type, body) if body else {})
+    sent = _body(content_type, body) if body else {}
+    if sent and content_type and not ("json" in sent and content_type == "application/json"):
+        request["content_type"] = content_type
+    return request | sent
 
 
 def canonical_response(
