@@ -21,7 +21,8 @@ from lift_sys.llm.cassette.journal import journal_path
 from lift_sys.llm.cassette.messages import body_pieces, canonical_response
 from lift_sys.llm.cassette.recording import in_order
 
-HEADER = {"format": "lift_sys.cassette", "version": 1}
+SALT = "5a" * 16
+HEADER = {"format": "lift_sys.cassette", "version": 2, "salt": SALT}
 texts = st.text(max_size=8)
 jsons = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
@@ -66,7 +67,7 @@ def test_file_is_a_header_and_a_line_for_each_call_by_step(path):
                 echo(cassette, answer=name, text=f"to {name}")
 
     header, *entries = lines_of(path)
-    assert header == HEADER
+    assert header == HEADER | {"salt": header["salt"]}
     assert [entry["address"] for entry in entries] == ["@a", "@b"]
     assert entries[0]["request"]["json"] == {"text": "to a"}
     assert entries[0]["answer"]["json"] == {"answer": "a"}
@@ -128,7 +129,7 @@ entries = st.builds(
 def test_what_is_written_is_what_is_read(tmp_path_factory, given_entries):
     """Any text, also half a surrogate pair, line separators and control characters."""
     path = tmp_path_factory.mktemp("any") / "calls.jsonl"
-    write(path, in_order(given_entries))
+    write(path, in_order(given_entries), SALT)
 
     assert read(path) == in_order(given_entries)
     assert in_order(reversed(read(path))) == in_order(given_entries)
@@ -161,7 +162,9 @@ LINE = {"address": "", "client": "http", "request": {}, "answer": 1, "seconds": 
     [
         ("", 1, "no cassette"),
         ("{}\n", 1, "no cassette"),
-        ('{"format": "lift_sys.cassette", "version": 99}\n', 1, "version 99.*reads version 1"),
+        ('{"format": "lift_sys.cassette", "version": 99}\n', 1, "version 99.*reads version 2"),
+        ('{"format": "lift_sys.cassette", "version": 1}\n', 1, "version 1.*reads version 2"),
+        ([HEADER | {"salt": "x"}, LINE], 1, "no 'salt'"),
         ([HEADER, "{broken"], 2, "no JSON"),
         ([HEADER, LINE, "[]"], 3, "no JSON object"),
         ([HEADER, LINE | {"request": 3}], 2, "'request'"),
@@ -169,7 +172,7 @@ LINE = {"address": "", "client": "http", "request": {}, "answer": 1, "seconds": 
         ([HEADER, LINE | {"error": 1}], 2, "one of 'answer'"),
         ([HEADER, LINE, LINE], 3, "repeats.*of line 2"),
         ([HEADER, "[" * 100_000], 2, "nested too deeply"),
-        (b'{"format": "lift_sys.cassette", "version": 1}\n\xff\n', 2, "no UTF-8"),
+        (json.dumps(HEADER).encode() + b"\n\xff\n", 2, "no UTF-8"),
     ],
 )
 @pytest.mark.parametrize("mode", ["replay", "auto"])

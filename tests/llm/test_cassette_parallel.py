@@ -270,7 +270,7 @@ def test_task_that_is_none_is_refused(tmp_path, task):
     """Somebody has edited it."""
     path = tmp_path / "calls.jsonl"
     line = {"address": "", "task": task, "client": "http", "request": {}, "answer": 1}
-    header = {"format": "lift_sys.cassette", "version": 1}
+    header = {"format": "lift_sys.cassette", "version": 2, "salt": "5a" * 16}
     path.write_text(f"{json.dumps(header)}\n{json.dumps(line)}\n")
 
     with pytest.raises(CassetteFileError, match="'task'"):

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 from lift_sys.llm.cassette import Cassette
 from lift_sys.llm.cassette.file import read
 from lift_sys.llm.cassette.journal import journal_path
-from lift_sys.llm.cassette.scrub import SCRUBBED, Scrubber, is_secret_name
+from lift_sys.llm.cassette.scrub import Scrubber
+from lift_sys.llm.cassette.shapes import is_secret_name
 
 URL = "http://127.0.0.1:9/ask"
 
@@ -86,7 +89,7 @@ def test_no_secret_is_ever_in_a_file(tmp_path_factory, secret, before, after, pa
     raw = path.read_text() + repr(cassette)
     assert secret not in raw
     assert "short" not in raw
-    assert SCRUBBED in raw
+    assert "[scrubbed" in raw
 
 
 # Where a secret may stand: each has its name, what is sent, and what is answered.
@@ -149,7 +152,7 @@ def test_secret_is_taken_out_wherever_it_stands(tmp_path_factory, place, secret)
 
     assert secret not in path.read_text()
     assert secret not in "".join(map(base64_text, read(path)))
-    assert SCRUBBED in path.read_text() or place == "bytes"
+    assert "[scrubbed" in path.read_text() or place == "bytes"
     assert got.status_code in (200, 401)
 
 
@@ -197,7 +200,132 @@ def test_keys_of_the_environment_and_patterns_of_ones_own_are_scrubbed(path, mon
     assert "plain-but" not in text
     assert "4711" not in text
     assert "set-later" not in text
-    assert f"{SCRUBBED} of {SCRUBBED}" in text
+    assert re.search(r"\[scrubbed\] of \[scrubbed-[0-9a-f]{16}\]", text)
+
+
+ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+
+def drawn(shape: str, chars: str = ALPHANUMERIC) -> st.SearchStrategy[str]:
+    """A key of this shape, in which a run of `*` is drawn at random."""
+    runs = [
+        st.text(chars, min_size=len(run), max_size=len(run)).map(_mixed) if "*" in run
+        else st.just(run)
+        for run in re.split(r"(\*+)", shape)
+    ]  # fmt: skip
+    return st.tuples(*runs).map("".join)
+
+
+def _mixed(run: str) -> str:
+    return f"{run[:-2]}A7"
+
+
+KEYS = {
+    "OpenAI": drawn(f"sk-proj-{'*' * 48}"),
+    "OpenAI, old": drawn(f"sk-{'*' * 48}"),
+    "Anthropic": drawn(f"sk-ant-api03-{'*' * 20}_{'*' * 30}-{'*' * 41}AA"),
+    "Groq": drawn(f"gsk_{'*' * 52}"),
+    "Hugging Face": drawn(f"hf_{'*' * 34}"),
+    "Stripe": drawn(f"sk_live_{'*' * 24}"),
+    "Stripe, restricted": drawn(f"rk_live_{'*' * 24}"),
+    "Slack bot": drawn(f"xoxb-123456789012-1234567890123-{'*' * 24}"),
+    "Slack user": drawn(f"xoxp-1234567890-1234567890-{'*' * 32}"),
+    "GitHub": drawn(f"ghp_{'*' * 36}"),
+    "GitHub, user to server": drawn(f"ghu_{'*' * 36}"),
+    "GitHub, server": drawn(f"ghs_{'*' * 36}"),
+    "GitHub, fine-grained": drawn(f"github_pat_{'*' * 22}_{'*' * 59}"),
+    "npm": drawn(f"npm_{'*' * 36}"),
+    "Google OAuth": drawn(f"ya29.{'*' * 60}-{'*' * 20}"),
+    "Google": drawn(f"AIza{'*' * 35}"),
+    "SendGrid": drawn(f"SG.{'*' * 22}.{'*' * 43}"),
+    "Tavily": drawn(f"tvly-{'*' * 32}"),
+    "Tavily, dev": drawn(f"tvly-dev-{'*' * 32}"),
+    "DigitalOcean": drawn(f"dop_v1_{'*' * 64}", "0123456789abcdef"),
+    "AWS": drawn(f"AKIA{'*' * 16}", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
+    "JSON Web Token": drawn(f"eyJ{'*' * 17}.eyJ{'*' * 40}.{'*' * 43}"),
+    "private key": drawn(
+        f"-----BEGIN RSA PRIVATE KEY-----\n{'*' * 64}\n{'*' * 30}==\n-----END RSA PRIVATE KEY-----"
+    ),
+    "private key, cut off": drawn(f"-----BEGIN PRIVATE KEY-----\n{'*' * 64}\n{'*' * 64}"),
+}
+# Where it is the text before it that tells.
+TOLD = {
+    "AWS secret": ("aws_secret_access_key = ", drawn(f"{'*' * 20}/{'*' * 19}")),
+    "basic": (
+        "Authorization: Basic ",
+        st.text(ALPHANUMERIC, min_size=6).map(lambda s: base64.b64encode(f"a:{s}".encode()).decode()),
+    ),
+    "bearer": ("BEARER ", drawn("*" * 24)),
+    "header": ('"authorization": "Bearer ', drawn("*" * 12)),
+    "URL": ("postgres://ann:", drawn("pa:ss/wo*****")),
+    "URL with an at": ("postgres://ann:", drawn("p@ss*****")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [*KEYS, *TOLD])
+@given(data=st.data())
+@settings(max_examples=10)
+def test_keys_are_known_by_their_shapes_in_any_text(kind, data):
+    """Of a prompt, and of what a model or a service has said."""
+    before, key = ("", KEYS[kind]) if kind in KEYS else TOLD[kind]
+    secret = data.draw(key)
+    after = "@host/db" if kind.startswith("URL") else ""
+    text = f"say: {before}{secret}{after}, (thanks)"
+    scrubber = Scrubber(salt="00" * 16)
+    for scrubbed in (
+        scrubber.scrub(text),
+        scrubber.scrub_request({"messages": [{"content": text}]}),
+        scrubber.scrub_response({"json": {"content": [text]}}),
+    ):
+        assert secret not in str(scrubbed)
+        assert secret[len(secret) // 2 :] not in str(scrubbed)
+        assert "thanks" in str(scrubbed)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["SMTP_PASS", "SIGNING_KEY", "GPG_PASSPHRASE", "DB_PWD", "APP_SECRET_VALUE", "MY_TOKEN_2",
+     "AWS_CREDENTIALS_JSON", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "OPENAI_APIKEY"],
+)  # fmt: skip
+def test_variables_of_the_environment_that_hold_secrets(name, monkeypatch):
+    """By what providers and tools call them."""
+    monkeypatch.setenv(name, "of-no-shape-1")
+
+    assert Scrubber().scrub("is of-no-shape-1") == "is [scrubbed]"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MAX_TOKENS", "16384000"), ("TOKENIZERS_PARALLELISM", "of-no-shape-1"),
+     ("PWD", "of-no-shape-1"), ("SSH_KEY", os.devnull), ("KEYBOARD", "of-no-shape-1"),
+     ("SORT_KEY", "created")],
+)  # fmt: skip
+def test_variables_of_the_environment_that_hold_none(name, value, monkeypatch):
+    """Numbers, words and files."""
+    monkeypatch.setenv(name, value)
+
+    assert Scrubber().scrub(f"is {value}") == f"is {value}"
+
+
+FIELDS: list[Any] = [
+    lambda s: {"token": s}, lambda s: {"bot_token": s}, lambda s: {"pwd": s}, lambda s: {"api_keys": [s, s]},
+    lambda s: {"secret_value": s}, lambda s: {"secrets": {"a": s}},
+    lambda s: {"credentials": {"type": "x", "inner": [{"value": s}]}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(FIELDS)))
+@given(secret=drawn("*" * 24))
+@settings(max_examples=5)
+def test_fields_that_hold_secrets(tmp_path_factory, number, secret):
+    """Of what is sent, and of what a service answers; also nested, and in lists."""
+    path = tmp_path_factory.mktemp("secret") / "calls.jsonl"
+    field = FIELDS[number](secret)
+    with Cassette(path).use() as cassette:
+        ask(cassette, {"echo": secret}, json={"options": field})
+        ask(cassette, field)
+
+    assert secret not in path.read_text()
 
 
 # --- nothing else is changed ----------------------------------------------------------------------
@@ -220,6 +348,16 @@ LOOK_ALIKES = {
     "password": None,
     "authorization": False,
     "next_page_token": "page-2",
+    "words": [
+        "sk-learn-random-forest-classifier, hf_hub_download_files, gsk_something_or_other",
+        "https://x.test/?key=alpha&page=2 https://x.test:8080/npm/@scope/package@1 ann@x.test",
+        "Authorization: Bearer YOUR_API_KEY, basic understanding, the bearer certificates",
+        "task-management-for-everybody-2026 AKIA xoxb- npm_config_registry npm_package_version",
+        "pk-something-with-many-words-2026 -----BEGIN PRIVATE KEY----- and so on",
+        "0123456789abcdef0123456789abcdef01234567",
+    ],
+    "tool": {"properties": {"password": {"type": "string"}, "credentials": {"type": "object"}}},
+    "chosen": {"token": "abcdefgh0123456789", "logprob": -0.1, "bytes": [97]},
 }
 
 
@@ -272,7 +410,7 @@ def test_secrets_of_a_form_are_taken_out_by_their_names():
     form = "grant_type=x&client_secret=formsecret&refresh_token=refr44&password=fpw&user=ann"
     text = Scrubber().scrub_request(form)
 
-    assert text == (
+    assert re.sub(r"-[0-9a-f]{16}", "", text) == (
         "grant_type=x&client_secret=[scrubbed]&refresh_token=[scrubbed]"
         "&password=[scrubbed]&user=ann"
     )

@@ -222,4 +222,4 @@ def test_two_processes_that_overlap(path, project):
 
     assert set(answers(path)) == set("012345")
     assert [item.name for item in path.parent.iterdir()] == [path.name]
-    assert json.loads(path.read_text().splitlines()[0])["version"] == 1
+    assert json.loads(path.read_text().splitlines()[0])["version"] == 2

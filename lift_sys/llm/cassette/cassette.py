@@ -57,7 +57,8 @@ class Cassette:
             addresses, or names given by `at`. With `auto` their answers are recorded anew.
         perturb: How recorded answers are changed as they are played: a `Perturbation`, or a
             function of a text and a `random.Random` that returns the new text.
-        scrub: Further patterns of secrets; what they match is kept out of the file.
+        scrub: Further patterns of secrets; what they match is kept out of the file, but for a mask
+            that tells it from other matches.
         pace: How long a replayed answer takes, as a share of the time that the recorded one took:
             0 is at once, 1 as long.
         optional: A file that is missing in mode `replay` is an error only when a model is asked.
@@ -108,6 +109,7 @@ class Cassette:
         optional: bool = False,
         advice: str = "",
         entries: Iterable[Entry] = (),
+        salt: str | None = None,
     ) -> None:
         if mode not in get_args(Mode):
             modes = ", ".join(map(repr, get_args(Mode)))
@@ -128,6 +130,7 @@ class Cassette:
             optional=optional,
             advice=advice,
             entries=entries,
+            salt=salt,
         )
 
     @classmethod
@@ -145,7 +148,7 @@ class Cassette:
             **options: Those of `Cassette`, such as `perturb` or `live`.
         """
         other = Cassette.__new__(Cassette)
-        other._set_up(None, "replay", entries=self.entries, **options)
+        other._set_up(None, "replay", entries=self.entries, salt=self._tape.salt, **options)
         return other
 
     @contextmanager

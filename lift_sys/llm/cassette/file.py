@@ -14,11 +14,12 @@ from typing import Any
 
 from lift_sys.errors import CassetteFileError
 from lift_sys.llm.cassette.entry import Entry, digest_of
+from lift_sys.llm.cassette.mask import is_salt
 
-__all__ = ["FORMAT", "VERSION", "header_line", "is_cassette", "line_of", "read", "write"]
+__all__ = ["FORMAT", "VERSION", "header_line", "is_cassette", "line_of", "read", "salt_of", "write"]
 
 FORMAT = "lift_sys.cassette"
-VERSION = 1
+VERSION = 2  # 1 had no salt, and requests that differed in secrets only were one
 
 
 def read(path: Path, *, cut_off: bool = False) -> list[Entry]:
@@ -80,6 +81,20 @@ def _check_header(path: Path, line: bytes) -> None:
         version = header.get("version")
         reason = f"it is of version {version!r}, and this lift_sys reads version {VERSION}"
         raise CassetteFileError(path=str(path), line=1, reason=reason)
+    if not is_salt(header.get("salt")):
+        reason = "its first line has no 'salt' of 32 hexadecimal digits"
+        raise CassetteFileError(path=str(path), line=1, reason=reason)
+
+
+def salt_of(path: Path) -> str | None:
+    """Return the salt in the first line of a file; None if it is no cassette of this version."""
+    try:
+        with path.open("rb") as file:
+            line = file.readline()
+        _check_header(path, line)
+    except (OSError, CassetteFileError):
+        return None
+    return str(_parse(line)["salt"])
 
 
 def _parse(line: bytes) -> Any:
@@ -103,14 +118,14 @@ def is_cassette(path: Path) -> bool:
     return isinstance(header, dict) and header.get("format") == FORMAT
 
 
-def write(path: Path, entries: Iterable[Entry]) -> None:
+def write(path: Path, entries: Iterable[Entry], salt: str) -> None:
     """Replace the file by one with these entries, in one move."""
     target = path.resolve()  # a link stays a link
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
-            file.write(header_line())
+            file.write(header_line(salt))
             file.writelines(line_of(entry.to_json()) for entry in entries)
             file.flush()
             os.fsync(file.fileno())
@@ -119,9 +134,9 @@ def write(path: Path, entries: Iterable[Entry]) -> None:
         part.unlink(missing_ok=True)
 
 
-def header_line() -> bytes:
-    """The first line."""
-    return line_of({"format": FORMAT, "version": VERSION})
+def header_line(salt: str) -> bytes:
+    """The first line; the salt is that of the masks in the others."""
+    return line_of({"format": FORMAT, "version": VERSION, "salt": salt})
 
 
 def line_of(value: Any) -> bytes:

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from lift_sys.llm.cassette import file
 from lift_sys.llm.cassette.entry import Entry
+from lift_sys.llm.cassette.mask import new_salt
 
-__all__ = ["Journal", "journal_path", "leftovers", "locked"]
+__all__ = ["Journal", "journal_path", "leftovers", "locked", "salt_beside"]
 
 
 def journal_path(path: Path, number: int = 1) -> Path:
@@ -52,20 +53,35 @@ def leftovers(path: Path) -> dict[Path, list[Entry]]:
     Raises:
         CassetteFileError: One of the journals can't be read.
     """
+    return {each: file.read(each, cut_off=True) for each in _journals(path) if not _is_held(each)}
+
+
+def salt_beside(path: Path) -> str | None:
+    """Return the salt of `path`, or of a session that is recording to it; it has to be locked."""
+    return next(filter(None, map(file.salt_of, (path, *_journals(path)))), None)
+
+
+def _journals(path: Path) -> list[Path]:
     named = re.compile(re.escape(path.name) + r"(\.\d+)?\.recording")
-    found = {}
-    for each in sorted(path.parent.iterdir()) if path.parent.is_dir() else []:
-        if named.fullmatch(each.name) and not _is_held(each):
-            found[each] = file.read(each, cut_off=True)
-    return found
+    beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+    return [each for each in beside if named.fullmatch(each.name)]
 
 
 class Journal:
-    """The lines of a session that is recording to `path`."""
+    """The lines of a session that is recording to `path`.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: The file.
+        salt: That of the session, if it has one.
+
+    Attributes:
+        salt: That of the session; without one, the salt of whoever was here first.
+    """
+
+    def __init__(self, path: Path, salt: str | None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path):
+            self.salt = salt or salt_beside(path) or new_salt()
             for number in count(1):
                 self.path = journal_path(path, number)
                 with suppress(FileExistsError):
@@ -73,7 +89,7 @@ class Journal:
                     break
             with suppress(OSError):
                 _lock(self._file.fileno(), wait=False)
-        self._file.write(file.header_line())
+            self._file.write(file.header_line(self.salt))
 
     def append(self, entry: Entry) -> None:
         """Add a line; it is with the operating system when this returns."""

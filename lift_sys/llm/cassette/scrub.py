@@ -1,68 +1,49 @@
 """Secrets are taken out of what a cassette keeps: by shape, by the name of their field, by value.
 
 Before editing: requests are scrubbed before they become a key, when recording and when replaying,
-so both must find the same text. And an answer is what a program goes on with, so in the words of a
-model a name tells nothing (`password` may be what it was asked for): names count in the fields of
-HTTP bodies. A value that was found so, or sent as a key, is a secret wherever it occurs.
+so both must find the same text, and requests that differ must never find the same: see `mask.py`.
+And an answer is what a program goes on with, so in the words of a model a name tells nothing
+(`password` may be what it was asked for): names count in the fields of HTTP bodies. A value that
+was found so, or sent as a key, is a secret wherever it occurs.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
-import json
-import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
-from urllib.parse import quote, unquote, unquote_plus, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from lift_sys.errors import UsageError
 from lift_sys.llm.cassette.entry import OWN_WORDS
-
-__all__ = ["SCRUBBED", "Scrubber", "is_secret_name"]
-
-SCRUBBED = "[scrubbed]"
-_SHORTEST = 8  # a shorter value would be found inside of ordinary words
-
-_SECRET_NAME = re.compile(
-    r"authorization|cookie|secret|credentials?"
-    r"|.*(apikey|apisecret|secretkey|accesskey|accesskeyid|privatekey|subscriptionkey"
-    r"|(api|access|refresh|id|auth|bearer|session|security|csrf)token"
-    r"|clientsecret|password|passwd|passphrase|proxyauthorization|setcookie)"
+from lift_sys.llm.cassette.known import KnownSecrets
+from lift_sys.llm.cassette.mask import SCRUBBED, Mask, new_salt, outside
+from lift_sys.llm.cassette.shapes import (
+    JSON_FIELD,
+    PARAMETER,
+    SHAPES,
+    basic_password,
+    environment_secrets,
+    is_secret_name,
+    is_secret_parameter,
+    like_a_key,
+    names_secret,
+    replace_shapes,
 )
+
+__all__ = ["Scrubber"]
+
 _OWN_WORDS = OWN_WORDS | {"parameters", "parsed"}
-_SECRET_PARAMETERS = frozenset({"key", "token", "sig", "signature"})
-_LIKE_A_KEY = re.compile(r"(?=.*\d)\S+|\S{20,}")
-_SECRET_VARIABLE = re.compile(r"(API_?KEY|ACCESS_KEY|SECRET|PASSWORD|_TOKEN)(_ID)?$")
-
-# Shapes of keys, as the providers' documentation and key pages show them (read 2026-11).
-_SHAPES = re.compile(
-    r"""
-      \b(?:sk|rk|pk)-[A-Za-z0-9_-]{16,}                       # OpenAI, Anthropic, OpenRouter...
-    | \b(?:gsk|xai|hf|r8|pplx|nvapi|ghp|gho|ghs|github_pat|glpat)[_-][A-Za-z0-9_-]{16,}
-    | \bAIza[A-Za-z0-9_-]{30,}                                # Google
-    | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                           # AWS
-    | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}     # JSON Web Token
-    | (?<=[Bb]earer\ )[A-Za-z0-9._~+/=-]{8,}
-    | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)                         # user:password@host
-    | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----.*?-----END\ [A-Z ]*PRIVATE\ KEY-----
-    """,
-    re.VERBOSE | re.DOTALL,
+#: Whose fields are named by whoever describes data: under `password` is the schema of one.
+_SCHEMAS = frozenset({"properties", "$defs", "definitions", "patternProperties"})
+#: Fields of a body by which a request proves who asks.
+_PROVING = re.compile(
+    r"(.*[-_])?(api[-_]?key|access[-_]?token|refresh[-_]?token|client[-_]?secret)|(client_)?assertion"
 )
-# A field of a form or a query, and one of JSON, maybe of JSON in a text of JSON.
-_PARAMETER = re.compile(
-    r"(?P<before>(?:(?P<sign>[?&])|(?<![\w-]))(?P<name>[\w-]+)=)(?P<value>[^&\s\"'#]+)(?P<after>)"
-)
-_JSON_FIELD = re.compile(
-    r"""(?P<before>(?P<quote>\\*["'])(?P<name>[\w-]+)(?P=quote)\s*:\s*(?P=quote))"""
-    r"""(?P<value>.+?)(?P<after>(?<!\\)(?P=quote))"""
-)
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether a header, parameter or field of this name holds a secret."""
-    return _SECRET_NAME.fullmatch(re.sub(r"[-_ .]", "", name).lower()) is not None
+_PASSWORD = re.compile(r"(?<=://)(?P<user>[^/?#:]*):[^/?#]*(?=@)")
+_FORM = "x-www-form-urlencoded"
 
 
 class Scrubber:
@@ -70,13 +51,20 @@ class Scrubber:
 
     Args:
         patterns: The user's regular expressions; every match is replaced.
+        salt: Of the masks; by default a new one.
+
+    Attributes:
+        mask: What makes the masks.
 
     Raises:
-        UsageError: One of them is no regular expression.
+        UsageError: One of the patterns is no regular expression.
     """
 
-    def __init__(self, patterns: Iterable[str | re.Pattern[str]] = ()) -> None:
-        self._patterns = [_SHAPES]
+    def __init__(
+        self, patterns: Iterable[str | re.Pattern[str]] = (), *, salt: str | None = None
+    ) -> None:
+        self.mask = Mask(salt or new_salt())
+        self._patterns = list(SHAPES)
         for pattern in patterns:
             try:
                 self._patterns.append(re.compile(pattern))
@@ -84,29 +72,20 @@ class Scrubber:
                 raise UsageError(
                     f"`scrub` has {pattern!r}, which is no pattern: {error}."
                 ) from error
-        self._values: set[str] = set()
-        self._known: re.Pattern[str] | None = None
+        self._known = KnownSecrets()
         self.learn_environment()
 
     # --- what is secret ---------------------------------------------------------------------------
 
     def learn(self, secret: Any) -> None:
-        """Replace this value from now on; one that is no text, or very short, is ignored."""
-        if not isinstance(secret, str) or len(secret) < _SHORTEST or secret == SCRUBBED:
-            return
-        # Also as a URL or a text of JSON has it.
-        forms = {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}
-        if not forms <= self._values:
-            self._values |= forms
-            # The longest first, lest a part of one be replaced inside of another.
-            longest = sorted(self._values, key=len, reverse=True)
-            self._known = re.compile("|".join(map(re.escape, longest)))
+        """Replace from now on what proves who asks, such as a key that is sent."""
+        # What has been masked, as in an answer, keeps its mask: a replay has no other.
+        self._known.learn(secret, proves=secret not in self.mask)
 
     def learn_environment(self) -> None:
         """Replace from now on what variables such as `MY_API_KEY` hold."""
-        for name, value in os.environ.items():
-            if _SECRET_VARIABLE.search(name.upper()):
-                self._learn_key(value)
+        for value in environment_secrets():
+            self.learn(value)
 
     def learn_headers(self, headers: Iterable[tuple[str, str]]) -> None:
         """Replace from now on what the headers of a request prove by."""
@@ -114,37 +93,26 @@ class Scrubber:
             scheme, _, credentials = value.partition(" ")
             if scheme.lower() == "bearer":
                 self.learn(credentials)
-            elif is_secret_name(name):
+            elif is_secret_name(name) or names_secret(name, value):
                 self.learn(credentials or value)
             if scheme.lower() == "basic":
-                self._learn_basic(credentials)
+                self.learn(basic_password(credentials))
 
     def learn_url(self, url: str) -> None:
         """Replace from now on the keys and the password that a request's URL has."""
         parts = urlsplit(url)
         if parts.password:
             self.learn(unquote(parts.password))
-        for match in _PARAMETER.finditer(f"?{parts.query}"):
-            if _is_secret(match):
+        for match in PARAMETER.finditer(f"?{parts.query}"):
+            if is_secret_parameter(match["name"]):
                 self.learn(unquote_plus(match["value"]))
-
-    def _learn_basic(self, credentials: str) -> None:
-        try:
-            decoded = base64.b64decode(credentials).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            return
-        self.learn(decoded.partition(":")[2])
 
     def _learn_body(self, message: Any) -> None:
         # Of texts only a body that is one: inside of JSON they are what somebody says to a model.
         for name, body in message.items() if isinstance(message, dict) else ():
             for secret in _named({name: body}, in_text=name == "text"):
-                self._learn_key(secret)
-
-    def _learn_key(self, value: Any) -> None:
-        # A word that happens to be the value of such a name is no secret in a prompt.
-        if isinstance(value, str) and _LIKE_A_KEY.fullmatch(value):
-            self.learn(value)
+                if like_a_key(secret):  # a word under such a name is no secret in a prompt
+                    self._known.learn(secret, proves=False)
 
     # --- what is replaced -------------------------------------------------------------------------
 
@@ -160,8 +128,11 @@ class Scrubber:
 
     def scrub_request(self, value: Any) -> Any:
         """The same of what a program has sent, where names tell of secrets, too: also in a text."""
-        self._learn_body(value)
         return self._fields(value, in_texts=True)
+
+    def scrub_asked(self, client: str, request: Any) -> Any:
+        """The same, as it is done for what is asked through `client`."""
+        return self.scrub_http(request) if client == "http" else self.scrub_request(request)
 
     def scrub_response(self, answer: Any) -> Any:
         """The same of an HTTP response, where names tell of secrets in its fields."""
@@ -173,71 +144,143 @@ class Scrubber:
             for name, body in answer.items()
         }
 
-    def _fields(self, value: Any, in_texts: bool) -> Any:
+    def scrub_http(self, request: Any) -> Any:
+        """The same of an HTTP request, of which nothing stays that only proves who asks.
+
+        That is what its URL has of it, and the fields of a form, or those on top of a body of JSON,
+        that hold keys. Another key makes no other request.
+        """
+        scrubbed = dict(request)
+        if isinstance(request.get("url"), str):
+            scrubbed["url"] = self._without_proof(request["url"], is_secret_parameter)
+        body, text = request.get("json"), request.get("text")
+        if isinstance(body, dict):
+            scrubbed["json"] = {
+                name: self._proof(item) if isinstance(item, str) and _proves(name) else item
+                for name, item in body.items()
+            }
+        elif isinstance(text, str) and _FORM in request.get("content_type", ""):
+            scrubbed["text"] = self._without_proof(f"?{text}", _proves).removeprefix("?")
+        elif "base64" in request:
+            scrubbed["base64"] = self._bytes(request["base64"])
+        self._learn_body(scrubbed)
+        return self.scrub_request(scrubbed)
+
+    def _proof(self, value: str) -> str:
+        self.learn(value)
+        return SCRUBBED if value else value
+
+    def _without_proof(self, url: str, proves: Callable[[str], bool]) -> str:
+        """A URL without its password, and the values of parameters that prove who asks."""
+
+        def replaced(match: re.Match[str]) -> str:
+            if not (match["sign"] and proves(match["name"])):
+                return match[0]
+            self.learn(unquote_plus(match["value"]))
+            return f"{match['before']}{SCRUBBED}"
+
+        return PARAMETER.sub(replaced, _PASSWORD.sub(_without_password, url, count=1))
+
+    def _fields(self, value: Any, in_texts: bool, all_secret: bool = False) -> Any:
+        if all_secret and value and isinstance(value, (str, int, float)) and value is not True:
+            return self.mask(self._text(str(value)))
         if isinstance(value, str):
             return self._named_text(value) if in_texts else self._text(value)
         if isinstance(value, dict):
+            # Of the tokens of a text each is a word, however long.
+            are_words = "logprob" in value or "bytes" in value
             return {
-                self._text(str(key)): self._field(str(key), item, in_texts)
+                self._text(str(key)): self._schemas(item, in_texts)
+                if key in _SCHEMAS
+                else self._field(str(key), item, in_texts, all_secret, are_words)
                 for key, item in value.items()
             }
         if isinstance(value, (list, tuple)):
-            return [self._fields(item, in_texts) for item in value]
+            return [self._fields(item, in_texts, all_secret) for item in value]
         return value
 
-    def _field(self, name: str, value: Any, in_texts: bool) -> Any:
-        if is_secret_name(name):
-            if isinstance(value, (list, tuple)):
-                return [self._field(name, item, in_texts) for item in value]
-            if value and isinstance(value, (str, int, float)) and not isinstance(value, bool):
-                return SCRUBBED
-        elif name in _OWN_WORDS and not in_texts:
+    def _schemas(self, value: Any, in_texts: bool) -> Any:
+        if not isinstance(value, dict):
+            return self._fields(value, in_texts)
+        return {self._text(str(key)): self._fields(item, in_texts) for key, item in value.items()}
+
+    def _field(
+        self, name: str, value: Any, in_texts: bool, all_secret: bool, are_words: bool
+    ) -> Any:
+        text = value if isinstance(value, str) and not are_words else ""
+        if all_secret or names_secret(name, text):
+            return self._fields(value, in_texts, all_secret=True)
+        if name in _OWN_WORDS and not in_texts:
             return self.scrub(value)
         return self._fields(value, in_texts)
 
     def _named_text(self, text: str) -> str:
         text = self._text(text)
-        for pattern in (_PARAMETER, _JSON_FIELD):
-            text = pattern.sub(_without_value, text)
+        for pattern in (PARAMETER, JSON_FIELD):
+            text = pattern.sub(self._masked, text)
         return text
 
+    def _masked(self, match: re.Match[str]) -> str:
+        if not _is_secret(match):
+            return match[0]
+        return f"{match['before']}{self.mask(match['value'])}{match['after']}"
+
     def _text(self, text: str) -> str:
-        if self._known is not None:
-            text = self._known.sub(SCRUBBED, text)
+        text = outside(text, self._without_known)
         for pattern in self._patterns:
-            text = pattern.sub(SCRUBBED, text)
-        # In a URL a name tells, whoever says it.
-        return _PARAMETER.sub(lambda m: _without_value(m) if m["sign"] else m[0], text)
+            text = outside(text, partial(replace_shapes, pattern=pattern, mask=self.mask))
+        # In a URL a name tells, whoever says it, if the value is no word.
+        return PARAMETER.sub(
+            lambda m: self._masked(m) if m["sign"] and like_a_key(m["value"]) else m[0], text
+        )
+
+    def _without_known(self, text: str) -> str:
+        return self._known.taken_out(text, self.mask)
 
     def _bytes(self, encoded: Any) -> Any:
         """Bytes that are no text, without the values that are known to be secret."""
-        if self._known is None or not isinstance(encoded, str):
+        if not isinstance(encoded, str):
             return encoded
         text = base64.b64decode(encoded).decode("latin-1")
-        return base64.b64encode(self._known.sub(SCRUBBED, text).encode("latin-1")).decode()
+        return base64.b64encode(outside(text, self._without_known).encode("latin-1")).decode()
 
 
 def _is_secret(match: re.Match[str]) -> bool:
-    in_url = match.re is _PARAMETER and bool(match["sign"])
-    return is_secret_name(match["name"]) or (in_url and match["name"].lower() in _SECRET_PARAMETERS)
+    in_url = match.re is PARAMETER and bool(match["sign"])
+    return names_secret(match["name"], match["value"], in_url=in_url)
 
 
-def _without_value(match: re.Match[str]) -> str:
-    return f"{match['before']}{SCRUBBED}{match['after']}" if _is_secret(match) else match[0]
+def _proves(name: str) -> bool:
+    return _PROVING.fullmatch(name.lower()) is not None
+
+
+def _without_password(match: re.Match[str]) -> str:
+    # Some services take a key for the name.
+    return SCRUBBED if like_a_key(match["user"]) else f"{match['user']}:{SCRUBBED}"
 
 
 def _named(value: Any, in_text: bool) -> Iterator[Any]:
     """What stands under the names of secrets, if it is no model's own words."""
     if isinstance(value, str) and in_text:
-        for match in (*_PARAMETER.finditer(value), *_JSON_FIELD.finditer(value)):
+        for match in (*PARAMETER.finditer(value), *JSON_FIELD.finditer(value)):
             if _is_secret(match):
                 yield from (match["value"], unquote_plus(match["value"]))
     elif isinstance(value, dict):
+        are_words = "logprob" in value or "bytes" in value
         for name, item in value.items():
-            if is_secret_name(str(name)):
-                yield from item if isinstance(item, list) else [item]
-            if name not in _OWN_WORDS:
+            text = item if isinstance(item, str) and not are_words else ""
+            if names_secret(str(name), text):
+                yield from _leaves(item)
+            elif name not in _OWN_WORDS and name not in _SCHEMAS:
                 yield from _named(item, in_text)
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _named(item, in_text)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, (dict, list, tuple)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(item)
+    else:
+        yield value

@@ -22,7 +22,8 @@ from lift_sys.llm.cassette import file, location
 from lift_sys.llm.cassette.current import count_unsent, is_asking
 from lift_sys.llm.cassette.differences import explain
 from lift_sys.llm.cassette.entry import Entry, digest_of
-from lift_sys.llm.cassette.journal import Journal, leftovers, locked
+from lift_sys.llm.cassette.journal import Journal, leftovers, locked, salt_beside
+from lift_sys.llm.cassette.mask import Mask, new_salt
 from lift_sys.llm.cassette.perturb import Perturbation
 from lift_sys.llm.cassette.recording import Key, Recording, Slot, in_order, merged
 from lift_sys.llm.cassette.scrub import Scrubber
@@ -49,6 +50,7 @@ class Tape:
         optional: A file that is missing in mode `replay` is an error only when a model is asked.
         advice: What errors say to do.
         entries: What is recorded already, besides what the file holds.
+        salt: That of the masks in `entries`.
 
     Raises:
         CassetteFileError: The file is missing in mode `replay` and not optional, or can't be used.
@@ -66,6 +68,7 @@ class Tape:
         optional: bool = False,
         advice: str = "",
         entries: Iterable[Entry] = (),
+        salt: str | None = None,
     ) -> None:
         self.path = path
         self.mode: Mode = mode
@@ -83,7 +86,11 @@ class Tape:
         self._hits: Counter[str] = Counter()
         self._made: Counter[str] = Counter()
         self._journal: Journal | None = None
+        #: Of a new file it is settled with others who record to it: when there is a journal.
+        self.salt = salt or (new_salt() if path is None else None)
         self._loaded, self._left = self._load()
+        if self.salt is not None:
+            scrubber.mask = Mask(self.salt)
         self._unsaved = bool(self._left) and mode != "replay"
         #: What the file is known to hold.
         self._saved = self._loaded
@@ -109,7 +116,10 @@ class Tape:
         if is_asking(self):
             return None
         place = location.locate()
-        request = self.scrubber.scrub_request(request)
+        with self._lock:
+            if self.salt is None:
+                self._open_journal()
+        request = self.scrubber.scrub_asked(client, request)
         digest = digest_of(client, request)
         with self._lock:
             run = self._runs.setdefault(place.run, len(self._runs))
@@ -124,11 +134,18 @@ class Tape:
                     why = explain(self._known, client, request, address=place.address, asked=asked)
                     raise self.miss(place, *why)
                 if self.mode != "replay" and self.path is not None and self._journal is None:
-                    self._journal = Journal(self.path)
+                    self._open_journal()
                 self._counts["live"] += 1
                 self._made[place.address] += 1
             used.add((key.task, key.occurrence))
         return Asked(self, client, request, place, key, entry)
+
+    def _open_journal(self) -> None:
+        assert self.path is not None
+        self._journal = Journal(self.path, self.salt)
+        if self.salt is None:
+            self.salt = self._journal.salt
+            self.scrubber.mask = Mask(self.salt)
 
     def _key(self, run: int, address: str, digest: str, used: set[Slot]) -> Key:
         task = current_task_path()
@@ -158,7 +175,7 @@ class Tape:
                 self._journal.append(entry)
 
     def _clean(self, entry: Entry) -> Entry:
-        request = self.scrubber.scrub_request(entry.request)
+        request = self.scrubber.scrub_asked(entry.client, entry.request)
         if entry.outcome == "error":
             answer = self.scrubber.scrub_request(entry.answer)
         elif entry.client == "http":
@@ -259,7 +276,7 @@ class Tape:
             ours_first=anew,
         )
         self._saved = saved.plain().without_repeats()
-        file.write(path, in_order(self._saved))
+        file.write(path, in_order(self._saved), file.salt_of(path) or self.scrubber.mask.salt)
         for each in journals:
             each.unlink(missing_ok=True)
 
@@ -270,6 +287,7 @@ class Tape:
         with locked(self.path):
             if not self._optional:
                 self._demand_file()
+            self.salt = salt_beside(self.path)
             return Recording(self._on_file()), _all(leftovers(self.path))
 
     def _on_file(self) -> list[Entry]:
