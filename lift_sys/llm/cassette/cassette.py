@@ -236,6 +236,11 @@ class Cassette:
         return self.statistics.hits
 
     @property
+    def only_replays(self) -> bool:
+        """Whether no call goes to a model, whoever makes it."""
+        return self.mode == "replay" and not self._tape.live
+
+    @property
     def statistics(self) -> CassetteStatistics:
         """What it has done since it was made."""
         return self._tape.statistics

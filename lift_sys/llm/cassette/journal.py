@@ -99,6 +99,11 @@ class Journal:
         """End it; what it holds stays until somebody has saved it."""
         self._file.close()
 
+    def discard(self) -> None:
+        """End it: it holds no call."""
+        self.path.unlink(missing_ok=True)
+        self._file.close()
+
 
 def _is_held(path: Path) -> bool:
     try:

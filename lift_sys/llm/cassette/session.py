@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from lift_sys.errors import CassetteFileError, CassetteMissError
+from lift_sys.errors import CassetteFileError, CassetteMissError, UsageError
 from lift_sys.llm.cassette import failures
 from lift_sys.llm.cassette.current import asking
 from lift_sys.llm.cassette.entry import Entry, Outcome
@@ -160,6 +160,8 @@ class Asked:
         except asyncio.CancelledError:
             self.keep("cancelled")
             raise
+        except UsageError:
+            raise  # the model was never asked: nothing to be replayed
         except Exception as error:
             self.keep("error", failures.describe(error))
             raise

@@ -251,6 +251,9 @@ class Tape:
         """
         with self._lock:
             if self.path is None or not self._unsaved:
+                if self._journal is not None:
+                    self._journal.discard()
+                    self._journal = None
                 return
             with locked(self.path):
                 self._merge(self.path, complete=complete)

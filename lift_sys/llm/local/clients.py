@@ -6,6 +6,8 @@ than a second.
 """
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies_environment
@@ -23,6 +25,11 @@ __all__ = ["dspy_lm", "pydantic_ai_model"]
 
 _EMBEDDED_MAX_TOKENS = 512  # it may talk without end; at 30 tokens/s this is 17 s
 _NO_KEY = "none"  # sent in place of a key, lest a client take one from the environment
+_NO_SERVER = (
+    "The embedded model was asked, but its server does not run. By its name it only replays what a "
+    "cassette has: put the run inside of `Cassette(path, 'replay').use()`; or start the server, "
+    "`async with local_model() as endpoint`, and make the model for that endpoint."
+)
 _DSPY_PREFIXES = {"google": "gemini"}  # where DSPy's name of a provider differs from ours
 
 
@@ -75,7 +82,9 @@ def dspy_lm(
     if place.base_url:
         settings.setdefault("engine", "lm15")  # LiteLLM would not pass the schema on
     prefix = _DSPY_PREFIXES.get(place.provider, place.provider)
-    make = _schema_lm_type() if embedded else framework.LM
+    make = framework.LM
+    if isinstance(place, LocalEndpoint):
+        make = _schema_lm_type() if place.is_served else _replayed_lm_type()
     made: dspy.LM = make(
         f"{prefix}/{place.model}",
         temperature=0.0 if embedded and temperature is None else temperature,
@@ -101,6 +110,21 @@ def _schema_lm_type() -> Any:
             ),
         },
     )
+
+
+@cache
+def _replayed_lm_type() -> Any:
+    """Make the same for where no server runs: what a cassette has no answer to is an error."""
+
+    def ask(*_: Any, **__: Any) -> Any:
+        raise UsageError(_NO_SERVER)
+
+    async def ask_async(*_: Any, **__: Any) -> Any:
+        raise UsageError(_NO_SERVER)
+
+    # `forward` behind a cassette, which takes the place of calls; calls where there is none.
+    methods = {"forward": ask, "aforward": ask_async, "__call__": ask, "acall": ask_async}
+    return type("EmbeddedLM", (_schema_lm_type(),), {"__module__": __name__, **methods})
 
 
 def _response_format(signature: type[Any]) -> dict[str, Any]:
@@ -152,6 +176,8 @@ def pydantic_ai_model(
     if seed is not None:
         settings["seed"] = seed
     require("pydantic_ai", extra="ai", purpose="`pydantic_ai_model`")
+    if isinstance(place, LocalEndpoint) and not place.is_served:
+        return _replayed_model(_openai_model(place, None, settings))
     if place.provider == "openai":
         return _openai_model(place, api_key or place.load_key(), settings)
     return _other_model(place, api_key or place.load_key(), settings)
@@ -174,6 +200,21 @@ def _openai_model(place: Endpoint, key: str | None, settings: "ModelSettings") -
     if isinstance(place, LocalEndpoint):
         profile = {"supports_json_schema_output": True, "default_structured_output_mode": "native"}
     return OpenAIChatModel(place.model, provider=provider, profile=profile, settings=settings)
+
+
+def _replayed_model(model: "Model") -> "Model":
+    """Put in front of a model without a server what says so, behind a cassette that has answers."""
+    from pydantic_ai.models.wrapper import WrapperModel
+
+    class Unserved(WrapperModel):
+        async def request(self, *_: Any, **__: Any) -> Any:
+            raise UsageError(_NO_SERVER)
+
+        @asynccontextmanager
+        async def request_stream(self, *_: Any, **__: Any) -> AsyncIterator[Any]:
+            yield await self.request()
+
+    return Unserved(model)
 
 
 def _other_model(place: Endpoint, key: str | None, settings: "ModelSettings") -> "Model":

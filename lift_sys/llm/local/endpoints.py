@@ -1,5 +1,7 @@
 """Which model to ask, and where: the embedded one, or any other by environment variables.
 
+The embedded model by its name, without a server, stands for the one whose answers a cassette has.
+
 Before editing: an endpoint never holds a key, only the name of the variable that does, so that no
 repr, log, pickle or traceback can show one.
 """
@@ -9,8 +11,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from lift_sys.errors import UsageError
+from lift_sys.llm.local.weights import MODEL_NAME
 
-__all__ = ["Endpoint", "LocalEndpoint", "resolve_endpoint"]
+__all__ = ["Endpoint", "LocalEndpoint", "resolve_endpoint", "unserved"]
 
 MODEL_VARIABLE = "LIFT_MODEL"
 BASE_URL_VARIABLE = "LIFT_BASE_URL"
@@ -62,11 +65,27 @@ class LocalEndpoint(Endpoint):
         pid: The child process that is the server.
         parallel: Requests that it answers at the same time; more wait their turn.
         context_tokens: What one request may use, prompt and answer together.
+        is_served: False where there is no server, and a cassette has to answer; then the other
+            three are 0.
     """
 
     pid: int
     parallel: int
     context_tokens: int
+    is_served: bool = True
+
+
+def unserved(model: str = MODEL_NAME) -> LocalEndpoint:
+    """The embedded model where no server runs: its clients can only replay."""
+    # Port 9 discards what it gets: for clients of the user's own behind a cassette's transport.
+    return LocalEndpoint(
+        model=model,
+        base_url="http://127.0.0.1:9/v1",
+        pid=0,
+        parallel=0,
+        context_tokens=0,
+        is_served=False,
+    )
 
 
 def resolve_endpoint(endpoint: Endpoint | str | None = None) -> Endpoint:
@@ -75,7 +94,7 @@ def resolve_endpoint(endpoint: Endpoint | str | None = None) -> Endpoint:
     `LIFT_MODEL` is `provider:model` ("openai:gpt-5-mini", "anthropic:claude-haiku-4-5"); without a
     provider it is OpenAI's. With `LIFT_BASE_URL` the model stands on an OpenAI-compatible server
     there, all of `LIFT_MODEL` (less a leading "openai:") is its name, and `OPENAI_API_KEY`, if set,
-    is sent to it.
+    is sent to it. "smollm2-135m-instruct" is the embedded model without its server, for replay.
 
     Args:
         endpoint: An endpoint, returned as it is; or a model as `LIFT_MODEL` has it.
@@ -97,6 +116,8 @@ def resolve_endpoint(endpoint: Endpoint | str | None = None) -> Endpoint:
     if base_url:
         name = model.removeprefix("openai:")
         return Endpoint(model=name, base_url=base_url, key_variable=_key_variable("openai"))
+    if model == MODEL_NAME:
+        return unserved()
     provider, name = model.split(":", 1) if ":" in model else ("openai", model)
     # "openai/gpt-x" is how DSPy spells it; OpenAI itself would only say that it has no such model.
     if provider not in _KEY_VARIABLES or not name or name.partition("/")[0] == provider:

@@ -23,8 +23,9 @@ from pathlib import Path
 
 from lift_sys.core.extras import validate_installed
 from lift_sys.errors import ModelStartError
-from lift_sys.llm.local.endpoints import LocalEndpoint
-from lift_sys.llm.local.weights import ModelFile, find_weights
+from lift_sys.llm.cassette.current import cassette_in_use
+from lift_sys.llm.local.endpoints import LocalEndpoint, unserved
+from lift_sys.llm.local.weights import ModelFile, find_weights, name_of
 
 __all__ = ["local_model"]
 
@@ -54,6 +55,9 @@ async def local_model(
     It listens on a free port of the loopback interface, and ends with the context, also after an
     error, a cancellation or Ctrl-C, and with this process, however that ends. Ready in 1 to 3 s.
 
+    Inside the `use()` of a cassette that only replays none is started, so that a test records with
+    the model and replays without it, and without its weights.
+
     Args:
         parallel: Requests answered at the same time. More slots answer more requests sooner, but
             share the same speed: about 130 tokens/s in all on an idle core.
@@ -80,6 +84,10 @@ async def local_model(
     }.items():
         if value < 1:
             raise ValueError(f"{name} must be ≥1, not {value!r}")
+    cassette = cassette_in_use()
+    if cassette is not None and cassette.only_replays:
+        yield unserved(name_of(weights))
+        return
     validate_installed("xllamacpp", extra="local", purpose="The embedded model")
     found = find_weights(weights)
     server = _Server(found, parallel=parallel, context_tokens=context_tokens, threads=threads)

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from lift_sys.errors import ModelNotFoundError
 
-__all__ = ["ModelFile", "cache_folder", "find_weights", "list_models", "sha256_of"]
+__all__ = ["ModelFile", "cache_folder", "find_weights", "list_models", "name_of", "sha256_of"]
 
 MODEL_NAME = "smollm2-135m-instruct"
 PATH_VARIABLE = "LIFT_MODEL_PATH"
@@ -78,6 +78,12 @@ def find_weights(weights: str | Path | None = None, *, package: str = PACKAGE) -
             str(cache_folder() / WEIGHTS_FILE),
         ]
     )
+
+
+def name_of(weights: str | Path | None = None) -> str:
+    """Name of the model that `find_weights` would find, were it on this machine."""
+    asked = weights or os.environ.get(PATH_VARIABLE)
+    return MODEL_NAME if not asked or Path(asked).name == WEIGHTS_FILE else Path(asked).stem.lower()
 
 
 def list_models(*, verify: bool = False, package: str = PACKAGE) -> list[ModelFile]:
