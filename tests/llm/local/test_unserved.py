@@ -47,6 +47,10 @@ async def ask_module(lm: Any) -> str:
         return (await dspy.Predict(NameMood).acall(text="Nice?")).mood
 
 
+def files_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 ASKED = [(pydantic_ai_model, ask_agent), (dspy_lm, ask_module)]
 
 
@@ -87,7 +91,7 @@ async def test_asked_for_real_it_says_how_and_nothing_is_recorded(
         await ask(cassette.wrap(model) if recorded else model)
 
     cassette.save()
-    assert list(tmp_path.iterdir()) == []
+    assert files_in(tmp_path) == []
 
 
 async def test_a_server_is_started_where_a_step_is_live(
