@@ -16,7 +16,7 @@ from lift_sys.core.node import node_name
 from lift_sys.core.policies import Isolation
 from lift_sys.core.ports import CacheEntry
 from lift_sys.core.successors import End, Fork
-from lift_sys.execution.cached_call import CachedCall
+from lift_sys.execution.cached_call import CachedCall, detached
 from lift_sys.execution.contract import Contract, Done, check
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.flights import Flight
@@ -74,6 +74,8 @@ async def cached_step(
             if made is not None:
                 await cache.put(call.key, made)
                 flight.land(made)
+                # Also now it shares nothing with the state, as at every hit.
+                successor = detached(made.successor)
         except Exception as error:
             _fail(engine, ctx, node, error)
         return successor, after, attempts, seconds

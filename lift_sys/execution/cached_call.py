@@ -9,12 +9,12 @@ from operator import add
 from typing import TYPE_CHECKING, Any
 
 from lift_sys.core.context import RunContext
-from lift_sys.core.node import is_node, node_name
+from lift_sys.core.node import FunctionNode, is_node, node_name
 from lift_sys.core.policies import CachePolicy
 from lift_sys.core.ports import Cache, CacheEntry, CacheKey
 from lift_sys.core.successors import End, Fork
 from lift_sys.core.usage import Usage
-from lift_sys.errors import UndeclaredReadError
+from lift_sys.errors import UndeclaredReadError, UsageError
 from lift_sys.execution.cache_key import hidden_fields, key_of
 from lift_sys.execution.withheld import WithheldContext
 from lift_sys.state.lazy import lazy_copy, unhide
@@ -179,12 +179,34 @@ class CachedCall:
 
 
 def detached(successor: Any) -> Any:
-    """A successor that shares no data with the given one; nodes are shared, as everywhere."""
+    """A successor that shares no data with the given one: not an `End`'s, nor in nodes' attributes.
+
+    Raises:
+        UsageError: Something in a node can't be copied, so that it can't be kept; it says what.
+    """
+    return _detached(successor, {})
+
+
+def _detached(successor: Any, memo: dict[int, Any]) -> Any:
     if isinstance(successor, Fork):
-        then = detached(successor.then)
-        if then is not successor.then:
-            successor = copy.copy(successor)
-            successor.then = then
-    elif isinstance(successor, End) and successor.data is not None:
-        return type(successor)(copy.deepcopy(successor.data))
-    return successor
+        fork = copy.copy(successor)  # its strategy is nobody's data
+        fork.nodes = tuple([_detached(each, memo) for each in successor.nodes])
+        fork.then = _detached(successor.then, memo)
+        return fork
+    if isinstance(successor, End):
+        data = successor.data
+        return successor if data is None else type(successor)(copy.deepcopy(data, memo))
+    if isinstance(successor, FunctionNode):  # it holds a function, and no data
+        return successor
+    for name in getattr(successor, "_told_by_identity", ()):  # models, which are services
+        service = getattr(successor, name, None)
+        memo[id(service)] = service
+    try:
+        return copy.deepcopy(successor, memo)
+    except Exception as error:
+        name = node_name(successor)
+        raise UsageError(
+            f"What leads to {name} can't be kept: something in the attributes of {name} can't be "
+            f"copied ({type(error).__name__}: {error}). Services, locks and clients belong into "
+            f"`ctx.deps`, not into nodes."
+        ) from error

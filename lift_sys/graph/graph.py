@@ -82,6 +82,9 @@ class Graph(Generic[StateT]):
     def __repr__(self) -> str:
         return f"Graph({self.name}, {len(self.structure.nodes)} nodes)"
 
+    def __deepcopy__(self, memo: object) -> Graph[StateT]:
+        return self  # it is never changed: copies of a `Subgraph` share it
+
     @property
     def state_type(self) -> type[StateT] | None:
         """The state's class, as the start node declares it; None if it declares none."""
