@@ -258,6 +258,7 @@ TOLD = {
     "bearer": ("BEARER ", drawn("*" * 24)),
     "header": ('"authorization": "Bearer ', drawn("*" * 12)),
     "URL": ("postgres://ann:", drawn("pa:ss/wo*****")),
+    "URL without a name": ("redis://:", drawn("********")),
     "URL with an at": ("postgres://ann:", drawn("p@ss*****")),
 }  # fmt: skip
 
@@ -280,6 +281,18 @@ def test_keys_are_known_by_their_shapes_in_any_text(kind, data):
         assert secret not in str(scrubbed)
         assert secret[len(secret) // 2 :] not in str(scrubbed)
         assert "thanks" in str(scrubbed)
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    ["://a:", "://a:b/", "xoxb-", "-----BEGIN PRIVATE KEY-----", "sk-", "eyJ", "SG.", "Bearer ",
+     "authorization: ", '"', "password=", "a", "A7", "[scrubbed"],
+)  # fmt: skip
+def test_no_text_takes_long(beginning):
+    """In a long one that is made of beginnings of keys none of them is looked for to its end."""
+    text = beginning * (200_000 // len(beginning))
+
+    assert Scrubber().scrub(text)
 
 
 @pytest.mark.parametrize(

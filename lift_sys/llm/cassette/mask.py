@@ -67,7 +67,7 @@ def is_mask(text: str) -> bool:
 
 
 def outside(text: str, change: Callable[[str], str]) -> str:
-    """Return `text` with what stands between its masks changed, so that these stay what they are."""
+    """Return `text` with what stands between its masks changed; these stay what they are."""
     if "[scrubbed" not in text:
         return change(text)
     pieces = _MASK.split(text)

@@ -41,7 +41,8 @@ _SECRET_VARIABLE = re.compile(
 )
 _LIKE_A_KEY = re.compile(r"(?=.*\d)\S+|\S{20,}")
 
-# Shapes of keys, as the providers' documentation and key pages show them (read 2026-11).
+# As the providers' documentation and key pages show them (read 2026-11). They have limits, lest a
+# text that is made of their beginnings takes long.
 _CERTAIN = re.compile(
     r"""
       \b[srp]k_(?:live|test)_[A-Za-z0-9]{16,}                 # Stripe
@@ -49,13 +50,14 @@ _CERTAIN = re.compile(
     | \bnpm_[A-Za-z0-9]{30,} | \bdop_v1_[A-Za-z0-9]{30,}      # npm, DigitalOcean
     | \bya29\.[\w-]{20,} | \bAIza[\w-]{30,} | \bGOCSPX-[\w-]{20,}      # Google
     | \bSG\.[\w-]{16,}\.[\w-]{16,}                            # SendGrid
-    | \bxox[abeoprs]-(?=[\w-]*\d)[\w-]{16,}                   # Slack
+    | \bxox[abeoprs]-(?=[\w-]{0,99}\d)[\w-]{16,}              # Slack
     | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                           # AWS
     | \beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}                    # JSON Web Token
-    | (?<=://)[^/\s:@"<>]+:[^/\s"<>]+(?=@)                    # user:password@host
-    | (?<=://)[^/\s:@"<>]+:(?!\d{1,5}/)[^\s@"<>]+(?=@)        # the same with a slash; no port
+    | (?<=://)[^/\s:@"<>]{0,99}:[^/\s"<>]{1,999}(?=@)         # user:password@host
+    | (?<=://)[^/\s:@"<>]{0,99}:(?!\d{0,5}/)[^\s@"<>]{1,999}(?=@)   # with a slash; no port
     | -----BEGIN\ [A-Z ]*PRIVATE\ KEY(?:\ BLOCK)?-----
-      (?:.*?-----END\ [A-Z ]*PRIVATE\ KEY(?:\ BLOCK)?----- | [A-Za-z0-9+/=\s\\]{40,})
+      (?: (?:(?!-----BEGIN).){1,9999}?-----END\ [A-Z ]*PRIVATE\ KEY(?:\ BLOCK)?-----
+        | [A-Za-z0-9+/=\s\\]{40,} )
     """,
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
@@ -64,7 +66,8 @@ _PREFIXED = re.compile(
     r"\b(?:(?:sk|rk|pk|xai|pplx|nvapi|tvly)-|(?:gsk|hf|r8)_)(?P<body>[\w-]{16,})", re.ASCII
 )
 _AFTER = re.compile(
-    r"""(?P<before>(?i:(?<![a-z0-9])(?:authorization["'\\]*\s*[:=]\s*["'\\]*(?:[a-z]+\s+)?|bearer\s+|basic\s+"""
+    r"""(?P<before>(?i:(?<![a-z0-9])(?:"""
+    r"""authorization["'\\]*\s*[:=]\s*["'\\]*(?:[a-z]+\s+)?|bearer\s+|basic\s+"""
     r"""|secret_?access_?key["'\\]*\s*[:=]\s*["'\\]*)))(?P<secret>[A-Za-z0-9._~+/=-]{8,})"""
 )
 #: In the order in which they are looked for.
