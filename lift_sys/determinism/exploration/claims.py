@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lift_sys.determinism.evidence import Evidence, Grade
+from lift_sys.determinism.exploration.libraries import SUPPORTED
 from lift_sys.determinism.exploration.portfolio import Search
 from lift_sys.determinism.exploration.recorded import Recordings
 from lift_sys.determinism.exploration.results import Verdict
@@ -65,6 +66,7 @@ def _assumed(search: Search, *, recordings: Recordings | None = None) -> tuple[s
     texts = [
         "steps touch nothing else than what they were seen to touch: state in installed packages, "
         "C extensions, context variables and remote services is not seen unless `touch` declares it",
+        f"these frameworks keep nothing that steps share: {', '.join(sorted(SUPPORTED))}",
         "no result holds a time that was measured: those depend on the schedule",
     ]
     watched = sorted(session.watched)

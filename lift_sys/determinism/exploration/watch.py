@@ -14,8 +14,9 @@ from typing import Any
 from lift_sys.determinism.exploration.fingerprints import Picture, TooLarge
 from lift_sys.determinism.exploration.footprint import WATCHED
 from lift_sys.determinism.exploration.libraries import is_library
+from lift_sys.determinism.exploration.mentions import Place
 from lift_sys.determinism.exploration.programs import Subject
-from lift_sys.determinism.exploration.reach import Place, Reach, arguments_of, function_of
+from lift_sys.determinism.exploration.reach import Reach, arguments_of, function_of
 from lift_sys.graph.graph import Graph
 
 _NOT_YET = object()

@@ -25,8 +25,9 @@ from lift_sys.determinism.attribution.running import call_in_child
 from lift_sys.determinism.attribution.settings import Setting, Source
 from lift_sys.determinism.attribution.worker import fork, silence
 from lift_sys.determinism.exploration.fingerprints import Picture
+from lift_sys.determinism.exploration.mentions import Place
 from lift_sys.determinism.exploration.outside_world import noticed
-from lift_sys.determinism.exploration.reach import Place, Reach
+from lift_sys.determinism.exploration.reach import Reach
 from lift_sys.errors import AttributionError
 
 ResultT = TypeVar("ResultT")
