@@ -171,7 +171,7 @@ def test_page_says_verdict_grade_first_step_and_the_line_to_do_it_again(report):
     assert "✗ not deterministic" in page
     assert "evidence: repeated" in page
     assert "First divergent step: 0.0:Search" in page
-    assert "await assert_deterministic(" in page
+    assert "asyncio.run(assert_deterministic(" in page
     assert "repeats in one process share caches and module state" in page
 
 

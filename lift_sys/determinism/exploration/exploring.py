@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +33,13 @@ from lift_sys.errors import UncontrolledError, UsageError
 _STRATEGIES = re.compile(r"auto|fifo|random|urw|pct[1-9]|dpor|dpor-sleep|bounded")
 # Explorations wrap classes of asyncio while they run, so there is one at a time in a process.
 _ONE_AT_A_TIME = threading.RLock()
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Have the classes of asyncio wrapped, for one exploration."""
+    with _ONE_AT_A_TIME, instrumented():
+        yield
 
 
 def explore(
@@ -118,7 +126,7 @@ def explore(
     subject = subject_of(target, state, strategy=merge, deps=deps, seed=seed)
     options = Options(space=space, limit=limit, strict=strict)
     maker = watch_for(subject) if watch else None
-    with _ONE_AT_A_TIME, instrumented(), quiet_garbage(), recordings.in_use():
+    with one_at_a_time(), quiet_garbage(), recordings.in_use():
         session = Session(subject=subject, options=options, make_watch=maker)
         if on_run is not None:
             session.on_run = lambda done: on_run(done, budget)
@@ -182,7 +190,7 @@ def replay(
     recordings = Recordings() if recordings is None else recordings
     subject = subject_of(target, state, strategy=merge, deps=deps, seed=seed)
     options = Options(space=parsed.space, limit=limit, strict=strict)
-    with _ONE_AT_A_TIME, instrumented(), quiet_garbage(many=False), recordings.in_use():
+    with one_at_a_time(), quiet_garbage(many=False), recordings.in_use():
         session = Session(subject=subject, options=options)
         strategy = Replay(parsed)
         trace = session.run(strategy)

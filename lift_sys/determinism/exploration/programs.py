@@ -69,8 +69,9 @@ def subject_of(
     strategy: Any = None,
     deps: Callable[[], Any] | None = None,
     seed: int = 0,
+    tracer: Tracer | None = None,
 ) -> Subject:
-    """Make `target` runnable on `state`.
+    """Make `target` runnable on `state`; with a tracer, for one run that it sees the steps of.
 
     Raises:
         UsageError: The target is nothing that can be run.
@@ -103,6 +104,8 @@ def subject_of(
             runnable.accept(own)
         elif not isinstance(runnable, (GraphTarget, NodesTarget)):  # these make copies
             own = copy.deepcopy(state)
+        if tracer is not None:
+            return await runnable.run(own, setting, tracer)
         if isinstance(runnable, GraphTarget):
             return await _run_graph(runnable, own, setting)
         if isinstance(runnable, NodesTarget):

@@ -186,6 +186,13 @@ def _tile(
     return tag("div", tag("h3", name), tag("b", answer), tag("p", said), class_=f"tile {tone}")
 
 
+def _where(report: DeterminismReport, runs: int) -> str:
+    if not report.by_order:
+        return f"{counted(runs, 'run')} of {len(report.runs)} differ here."
+    orders = "; ".join(map(str, report.exploration.counterexample.constraints))
+    return f"So it comes in another order of completion{f': {orders}' if orders else ''}."
+
+
 def _first_divergence(report: DeterminismReport) -> Markup | None:
     first = report.first_divergence
     if first is None:
@@ -199,7 +206,7 @@ def _first_divergence(report: DeterminismReport) -> Markup | None:
     return tag(
         "div",
         tag("h3", f"◆ First divergent step: {first.label}"),
-        tag("p", f"{kind} {counted(len(first.runs), 'run')} of {len(report.runs)} differ here."),
+        tag("p", f"{kind} {_where(report, len(first.runs))}"),
         difference_blocks(first.differences, most=5),
         tag("p", f"Also at {', '.join(others[:12])}.") if others else None,
         tag("p", f"Passed on by {', '.join(report.divergences.passed_on[:12])}.", class_="muted")

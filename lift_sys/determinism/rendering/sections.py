@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
+from lift_sys.determinism.comparison.fields import FieldAgreement
 from lift_sys.determinism.rendering.differences import difference_block
 from lift_sys.determinism.rendering.markup import Child, shortened, tag
 from lift_sys.determinism.rendering.tables import (
@@ -38,8 +39,7 @@ def fields(report: DeterminismReport) -> Child:
         tag(
             "tr",
             tag("th", tag("code", shortened(each.path, 60)), scope="row"),
-            tag("td", f"{each.agreement:.0%}", share_bar(each.agreement, each.low, each.high)),
-            tag("td", f"{each.low:.0%} to {each.high:.0%}"),
+            _agreement(report, each),
             tag("td", each.distinct),
             tag("td", each.hint or "–"),
         )
@@ -52,13 +52,28 @@ def fields(report: DeterminismReport) -> Child:
             each.values[0].text,
             each.values[1].text,
             hint=f"· {counted(each.distinct, 'value')}",
-            labels=(f"{len(each.values[0].runs)} runs", f"{len(each.values[1].runs)} runs"),
+            labels=_labels(report, each),
         )
         for each in differing[:10]
     ]
     left = len(differing) - _MOST_FIELDS
     more = [tag("p", f"and {left} more fields", class_="muted")] if left > 0 else []
     return [listing(columns, rows), *more, tag("h3", "Usual value against the next"), blocks]
+
+
+def _agreement(report: DeterminismReport, each: FieldAgreement) -> Child:
+    if report.by_order:
+        return [tag("td", "differs with the order"), tag("td", "–")]
+    bar = share_bar(each.agreement, each.low, each.high)
+    interval = tag("td", f"{each.low:.0%} to {each.high:.0%}")
+    return [tag("td", f"{each.agreement:.0%}", bar), interval]
+
+
+def _labels(report: DeterminismReport, each: FieldAgreement) -> tuple[str, str]:
+    if report.by_order:
+        return "plain order", "other order"
+    usual, other = (counted(len(value.runs), "run") for value in each.values[:2])
+    return usual, other
 
 
 def statistics(report: DeterminismReport) -> Child:

@@ -58,6 +58,8 @@ def two_runs(report: DeterminismReport) -> Markup | None:
 
 
 def _title(report: DeterminismReport, line: Timeline) -> str:
+    if report.by_order:
+        return "plain order" if line is report.timelines[0] else "other order"
     kind = (
         "usual"
         if line.run == report.divergences.modal_run or line is report.timelines[0]

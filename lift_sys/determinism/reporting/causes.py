@@ -34,17 +34,27 @@ async def with_exploration(
 ) -> DeterminismReport:
     """Explore schedules of `target`, and say in the report what came of it."""
     from lift_sys.determinism.exploration.exploring import explore
+    from lift_sys.determinism.exploration.recorded import Recordings
+    from lift_sys.determinism.reporting.orders import with_orders
 
-    options = {"merge": strategy, "deps": deps, "seed": report.seed}
+    options = {
+        "merge": strategy,
+        "deps": deps,
+        "seed": report.seed,
+        "recordings": Recordings(),  # asked once, also for the runs that are compared
+    }
     if on_stage is not None:
         options["on_run"] = partial(on_stage, "schedules")
-    found = explore(target, state, **options | _options(wanted, single="budget"))
+    options |= _options(wanted, single="budget")
+    found = explore(target, state, **options)
     report = replace(report, exploration=found)
     if found.always_fails and not report.always_fails:
         note = f"every run of the exploration failed: {found.outcomes[0].outcome.text}"
         return replace(report, accepted=False, notes=(note, *report.notes))
     if found.verdict == "same":
         return report
+    if len(report.outcomes) == 1 and report.first_divergence is None:
+        report = with_orders(report, found, target, state, options)
     return replace(report, deterministic=False, accepted=False)
 
 

@@ -24,7 +24,10 @@ def report_data(report: DeterminismReport) -> dict[str, Any]:
         "code_deterministic": report.code_deterministic,
         "model_stable": report.model_stable,
         "grade": report.grade,
-        "evidence": plain(report.evidence),
+        # What the verdict rests on, so that it has the grade above.
+        "evidence": plain(_evidence(report)),
+        "evidence_of_repeats": plain(report.evidence),
+        "by_order": report.by_order,
         "decision": report.decision,
         "framework": plain(report.framework),
         "model": plain(report.model),
@@ -58,6 +61,10 @@ def report_data(report: DeterminismReport) -> dict[str, Any]:
         "attribution": _part(report.attribution),
         "elapsed": report.elapsed,
     }
+
+
+def _evidence(report: DeterminismReport) -> Any:
+    return report.evidence if report.exploration is None else report.exploration.evidence
 
 
 def _field(each: FieldAgreement) -> dict[str, Any]:

@@ -124,6 +124,8 @@ class DeterminismReport:
         drawing: The declared graph, where there is one.
         exploration: The report of the explored schedules (`explore=`), else None.
         attribution: The report on causes (`attribute=`), else None.
+        by_order: Whether all repeats agree, and `fields`, `divergences`, `steps` and `timelines`
+            are of the plain run and of one in another order of completion, which exploring found.
         elapsed: Seconds that the check took.
         compares_nothing: Whether the views leave out all that a run comes to.
     """
@@ -157,6 +159,7 @@ class DeterminismReport:
     drawing: Drawing | None = None
     exploration: Any = None
     attribution: Any = None
+    by_order: bool = False
     elapsed: float = field(default=0.0, compare=False)
     compares_nothing: bool = False
 

@@ -66,7 +66,10 @@ def _rows(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
 def _outcomes(report: DeterminismReport) -> str:
     runs = len(report.runs)
     if len(report.outcomes) == 1:
-        return f"one outcome in {counted(runs, 'run')}"
+        found = report.exploration
+        seen = 1 if found is None else len(found.outcomes)
+        more = f"; {seen} in {counted(found.schedules, 'schedule')} explored" if seen > 1 else ""
+        return f"one outcome in {counted(runs, 'run')}{more}"
     modal = len(report.outcomes[0].runs)
     failed = "; every run failed" if report.always_fails else ""
     kinds = f"{len(report.outcomes)} outcomes in {counted(runs, 'run')}"
@@ -110,6 +113,8 @@ def _explored(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
     orders = "; ".join(map(str, example.constraints)) or "the plain order"
     schedules = counted(found.schedules, "schedule")
     yield "schedules", f"{found.verdict} after {schedules}, when {orders}", 3
+    if report.first_divergence is not None or report.differing_fields:
+        return  # shown there
     usual, other = around_difference(example.expected.text, example.outcome.text)
     yield "", f"  - {usual}", 1
     yield "", f"  + {other}", 1
@@ -120,8 +125,8 @@ def _divergence(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
     if first is None:
         return
     kind = {"model": ", which calls a model", "join": ", where branches are joined"}
-    runs = _numbers(first)
-    yield "first at", f"{first.label}{kind.get(first.kind, '')}; {runs} differ", 1
+    which = "in that order" if report.by_order else f"{_numbers(first)} differ"
+    yield "first at", f"{first.label}{kind.get(first.kind, '')}; {which}", 1
     for difference in first.differences[:_MOST_DIFFERENCES]:
         usual, other = around_difference(difference.usual, difference.other)
         yield "", difference.path, 1
@@ -145,12 +150,9 @@ def _fields(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
     label = "fields"
     for each in differing[:_MOST_FIELDS]:
         hint = f"; {each.hint}" if each.hint else ""
-        yield (
-            label,
-            f"{each.path}: {each.agreement:.0%} agree ({each.low:.0%} to {each.high:.0%}), "
-            f"{each.distinct} values{hint}",
-            1,
-        )
+        agree = f"{each.agreement:.0%} agree ({each.low:.0%} to {each.high:.0%}), "
+        agree = "differs with the order" if report.by_order else f"{agree}{each.distinct} values"
+        yield label, f"{each.path}: {agree}{hint}", 1
         label = ""
     if report.first_divergence is None and differing:
         values = differing[0].values
