@@ -151,3 +151,48 @@ def test_a_rule_that_always_raises_is_not_proven(rule):
 
     assert not proof.holds
     assert "can't combine these values" in str(proof)
+
+
+def test_more_branches_than_can_be_proven_are_sampled_and_say_so():
+    """2^30 subsets would never end; those that are drawn are always the same."""
+    proof = prove_merge(MergeStrategy.MAJORITY, n=30, budget=500)
+
+    assert proof.grade == "sampled"
+    assert proof.verdict == "unproven"
+    assert proof.merges <= 500
+    assert f"{proof.merges} merges were sampled, all would be 16,106,127,360" in str(proof)
+    assert prove_merge(MergeStrategy.MAJORITY, n=30, budget=500).merges == proof.merges
+
+
+def test_a_sample_refutes_too():
+    values = [float(10**index) for index in range(14)]
+    proof = prove_merge(lambda so_far, value: so_far / 3 + value, values, base=0.1, streaming=True)
+
+    assert proof.verdict == "refuted"
+
+
+def test_the_lattice_is_whole_within_the_budget():
+    assert prove_merge(MergeStrategy.ALL_SUCCESS, n=4, budget=32).grade == "proven"
+    assert prove_merge(MergeStrategy.ALL_SUCCESS, n=4, budget=31).grade == "sampled"
+
+
+def test_one_branch_shows_nothing():
+    text = str(prove_merge(Append(), [["a"]], base=[]))
+
+    assert "1 branch, 1 merge: there is one order only, so nothing was shown" in text
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: prove_merge(Append), "Append is a class: give one that is made, `Append\\(\\)`"),
+        (
+            lambda: prove_merge(MergeStrategy.ALL_SUCCESS, [1, 2], base=0),
+            "but `base` is of type int",
+        ),
+        (lambda: prove_merge(Append(), budget=0), "budget=0: give a whole number"),
+    ],
+)
+def test_what_can_not_be_merged_is_said(call, match):
+    with pytest.raises(UsageError, match=match):
+        call()

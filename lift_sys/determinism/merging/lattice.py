@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import TypeAlias
 
 from lift_sys.determinism.merging.ways import Folds, Joins, Merged, Reductions
@@ -64,18 +65,42 @@ class Climb:
         return replace(self, refutation=replace(self.refutation, reason=reason))
 
 
-def climbed(merge: Merge, *, backwards: bool = False) -> Climb:
+def merges_of(count: int) -> int:
+    """How many merges the whole lattice of `count` branches takes."""
+    return count << max(0, count - 1)
+
+
+def subsets_within(count: int, budget: int) -> list[tuple[int, ...]]:
+    """Subsets of `count` branches, the small ones first: all of them, if they take no more merges.
+
+    Otherwise all branches and the single ones, and others that are drawn, always the same.
+    """
+    if merges_of(count) <= budget:
+        sizes = range(1, count + 1)
+        return [each for size in sizes for each in itertools.combinations(range(count), size)]
+    chosen = {(index,) for index in range(count)} | {tuple(range(count))}
+    left, random = budget - 2 * count, Random(0)
+    while left > 0 and count > 2:
+        subset = tuple(sorted(random.sample(range(count), random.randrange(2, count))))
+        if subset not in chosen:
+            left -= len(subset)
+            if left >= 0:
+                chosen.add(subset)
+    return sorted(chosen, key=lambda subset: (len(subset), subset))
+
+
+def climbed(merge: Merge, *, budget: int, backwards: bool = False) -> Climb:
     """Go up the lattice of subsets; each is reached from all that are smaller by one.
 
     Args:
         merge: Merges branches, given in order of arrival.
+        budget: Most merges; of a larger lattice some subsets are visited only.
         backwards: Whether the subsets of one size are visited in the opposite order.
     """
-    count = merge.count
     merges = 0
     reached: dict[tuple[int, ...], Merged] = {}
-    for size in range(1, count + 1):
-        subsets = list(itertools.combinations(range(count), size))
+    for _, same_size in itertools.groupby(subsets_within(merge.count, budget), key=len):
+        subsets = list(same_size)
         for subset in reversed(subsets) if backwards else subsets:
             for last in reversed(subset):  # the first way is the declared order
                 merged = merge((*(each for each in subset if each != last), last))
@@ -106,7 +131,7 @@ def _useless(merge: Merge, reached: Mapping[tuple[int, ...], Merged]) -> Refutat
             return None
         reason = "it can't combine these values, whatever the order"
         return _refutation(everything, everything[-1], whole, whole, reason, "in any other")
-    early = merge.too_early(whole)
+    early = merge.too_early(whole, sorted(reached, key=lambda subset: (len(subset), subset)))
     if early is None:
         return None
     subset, decided = early

@@ -16,17 +16,27 @@ from typing import Any, Literal, TypeAlias
 
 from lift_sys.core.strategies import MergeStrategy, Race, Strategy, as_strategy
 from lift_sys.determinism.evidence import Grade
-from lift_sys.determinism.merging.lattice import Climb, Merge, Refutation, climbed, first_difference
+from lift_sys.determinism.merging.lattice import (
+    Climb,
+    Merge,
+    Refutation,
+    climbed,
+    first_difference,
+    merges_of,
+    subsets_within,
+)
 from lift_sys.determinism.merging.samples import sample_branches, sample_values
 from lift_sys.determinism.merging.trials import is_ours, is_watchable_here, tried
 from lift_sys.determinism.merging.ways import Folds, Joins, Reductions
 from lift_sys.errors import UsageError
+from lift_sys.execution.log import counted
 from lift_sys.state.reducers import Reducer
 
 Verdict: TypeAlias = Literal["holds", "order_dependent", "refuted", "unproven"]
 """Proven; dependent on order by definition, as RACE; refuted; or nothing seen, and no proof either."""
 
 _LEVELS = (1, 2, 3)
+_MOST_MERGES = 25_000  # 12 branches take 24,576
 _NO_FORK = "this platform has no fork, so the rule was not tried from the start again"
 
 
@@ -43,7 +53,7 @@ class MergeProof:
             else. That is no fault: a reducer gets its values in declared order.
         refutation: Where it fails.
         caveats: What the rule keeps, asks or does that could make it give something else another
-            time. The grade is SAMPLED then.
+            time; and how many merges were sampled, if not all were made. The grade is SAMPLED then.
         merges: How many merges were made.
         seconds: Wall time.
     """
@@ -68,9 +78,14 @@ class MergeProof:
         return self.verdict == "holds"
 
     def __str__(self) -> str:
-        head = f"{self.rule}, {self.branches} branches, {self.merges} merges: "
+        head = (
+            f"{self.rule}, {counted(self.branches, 'branch', 'branches')}, "
+            f"{counted(self.merges, 'merge')}: "
+        )
         if self.verdict == "order_dependent":
             return head + "depends on the order of arrival by definition"
+        if self.branches < 2 and self.refutation is None:
+            return head + "there is one order only, so nothing was shown"
         if self.refutation is None:
             seen = "was seen to matter" if self.caveats else "matters"
             text = f"{head}no order of arrival {seen}"
@@ -86,6 +101,7 @@ def prove_merge(
     base: Any = None,
     n: int = 6,
     streaming: bool = False,
+    budget: int = _MOST_MERGES,
 ) -> MergeProof:
     """Prove that what `rule` makes of `branches` does not depend on the order in which they end.
 
@@ -102,6 +118,8 @@ def prove_merge(
         base: The state, or value, before the fork. For `streaming`, what it begins with.
         n: How many samples.
         streaming: Whether `rule` is fed in order of arrival.
+        budget: Most merges. `n` branches take `n * 2^(n-1)`, so 12 are proven by default; of more,
+            subsets are drawn, always the same, and the grade is SAMPLED.
 
     Raises:
         UsageError: The rule is none, or it is not one of ours and no branches are given.
@@ -109,6 +127,10 @@ def prove_merge(
         AttributionError: A merge ended its process.
     """
     started = time.perf_counter()
+    if isinstance(rule, type):
+        raise UsageError(f"{rule.__name__} is a class: give one that is made, `{rule.__name__}()`.")
+    if type(budget) is not int or budget < 1:
+        raise UsageError(f"budget={budget!r}: give a whole number of merges, 1 or more.")
     strategy = as_strategy(rule) if isinstance(rule, (MergeStrategy, Strategy)) else None
     if strategy is None and not callable(rule):
         raise UsageError(f"{rule!r} is no strategy and no reducer `(base, values) -> value`.")
@@ -128,34 +150,44 @@ def prove_merge(
     else:
         merge = Reductions(rule, base, branches)  # type: ignore[arg-type]
     verdict: Verdict = "order_dependent"
-    found = Climb()
+    found, caveats = Climb(), tuple[str, ...]()
     if not isinstance(strategy, Race):
         # Of a rule of ours on samples of ours, no code is the user's.
-        found = climbed(merge) if plain else _tried(merge, rule, base)
-        verdict = "refuted" if found.refutation else "unproven" if found.signs else "holds"
+        found = climbed(merge, budget=budget) if plain else _tried(merge, rule, base, budget)
+        caveats = found.signs
+        if merges_of(merge.count) > budget:
+            made = sum(map(len, subsets_within(merge.count, budget)))
+            caveats = (*caveats, f"{made} merges were sampled, all would be {_all(merge.count)}")
+        verdict = "refuted" if found.refutation else "unproven" if caveats else "holds"
     return MergeProof(
         rule=_name_of(rule),
         branches=len(branches),
         verdict=verdict,
         declared_order_matters=found.declared_order_matters,
         refutation=found.refutation,
-        caveats=() if found.refutation else found.signs,
+        caveats=() if found.refutation else caveats,
         merges=found.merges,
         seconds=time.perf_counter() - started,
     )
 
 
-def _tried(merge: Merge, rule: Any, base: Any) -> Climb:
+def _all(count: int) -> str:
+    return f"{merges_of(count):,}" if count <= 40 else f"{count} * 2^{count - 1}"
+
+
+def _tried(merge: Merge, rule: Any, base: Any, budget: int) -> Climb:
     """Climb the lattice in processes of its own, as often as it takes to trust the rule."""
     if not is_watchable_here():
-        return replace(climbed(merge), signs=(_NO_FORK,))
-    trial = tried(rule, base, lambda: climbed(merge))
+        return replace(climbed(merge, budget=budget), signs=(_NO_FORK,))
+    trial = tried(rule, base, lambda: climbed(merge, budget=budget))
     found, signs = trial.value, trial.signs
     if found.refutation is not None or not signs:
         return replace(found.because(signs), signs=signs)
     merges = found.merges
     for level in _LEVELS:
-        again = tried(rule, base, lambda: climbed(merge, backwards=True), level=level).value
+        again = tried(
+            rule, base, lambda: climbed(merge, budget=budget, backwards=True), level=level
+        ).value
         merges += again.merges
         refutation = again.refutation or first_difference(found, again)
         if refutation is not None:

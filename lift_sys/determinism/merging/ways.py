@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,11 @@ class Joins(_Ways):
 
     def __init__(self, strategy: Strategy, base: Any, branches: Sequence[Any]) -> None:
         if not isinstance(base, BaseModel):
-            raise UsageError("A strategy merges states: give `base`, the state before the fork.")
+            given = f"of type {type(base).__name__}" if base is not None else "not given"
+            raise UsageError(
+                f"A strategy merges states, but `base` is {given}: give the state before the fork, "
+                f"a pydantic model, and as `branches` the state that each branch ends with."
+            )
         self._strategy = strategy
         self.count = len(branches)
         self._executor: ParallelExecutor[Any] = ParallelExecutor(len(branches))
@@ -67,6 +71,11 @@ class Joins(_Ways):
     def _ending(self, branch: Any) -> Ending | BaseException:
         if isinstance(branch, BaseException):
             return branch
+        if not isinstance(branch, BaseModel):
+            raise UsageError(
+                f"A strategy merges states, but one of `branches` is {branch!r}: give the state "
+                f"that each ends with, or the exception."
+            )
         context = self._base.context.with_state(branch, "")
         return Ending.of(context, self._base)
 
@@ -103,22 +112,25 @@ class Joins(_Ways):
         assert isinstance(ending, Ending)
         return merged_by(lambda: (ending.state.restore(), ending.metadata.restore()))
 
-    def too_early(self, whole: Merged) -> tuple[tuple[int, ...], Merged] | None:
-        """Branches on which the strategy would decide for something else than on all of them."""
-        for size in range(1, self.count):
-            for subset in itertools.combinations(range(self.count), size):
-                decider = decider_for(self._strategy, self.count)
-                for result in self._results(subset):
-                    good = result.is_success and is_accepted(self._strategy, result) is None
-                    vote = vote_of(self._strategy, result) if good and result._ending else None
-                    decider.add(result.index, success=good, vote=vote)
-                if not decider.decided or decider.unmet or not decider.takes_one:
-                    continue
-                winner = decider.winner
-                assert winner is not None
-                early = self._state_of(winner)
-                if early.digest != whole.digest:
-                    return subset, early
+    def too_early(
+        self, whole: Merged, subsets: Iterable[tuple[int, ...]]
+    ) -> tuple[tuple[int, ...], Merged] | None:
+        """Those of `subsets` on which the strategy would decide for something else than on all."""
+        for subset in subsets:
+            if len(subset) == self.count:
+                continue
+            decider = decider_for(self._strategy, self.count)
+            for result in self._results(subset):
+                good = result.is_success and is_accepted(self._strategy, result) is None
+                vote = vote_of(self._strategy, result) if good and result._ending else None
+                decider.add(result.index, success=good, vote=vote)
+            if not decider.decided or decider.unmet or not decider.takes_one:
+                continue
+            winner = decider.winner
+            assert winner is not None
+            early = self._state_of(winner)
+            if early.digest != whole.digest:
+                return subset, early
         return None
 
 
