@@ -96,7 +96,7 @@ def _loaded(
     from lift_sys.determinism.adapters import foreign_target
 
     module_name, colon, path = spec.rpartition(":")
-    services = None if deps is None else _named(deps, modules)
+    services = None if deps is None else _named(deps, modules, wants_graph=False)
     if colon and module_name and path:
         value = _named(spec, modules)
         if is_target_function(value):
@@ -110,7 +110,8 @@ def _loaded(
                 else _plain_state(source, settings)
             )
             return Subject(value, state, services)
-        graph = loading.as_graph(value, spec=spec)
+        also = ", a function of the state, or a program of a framework that is known"
+        graph = loading.as_graph(value, spec=spec, also=also)
     else:
         graph = loading.load_graph(spec)
     if graph.state_type is None:
@@ -122,14 +123,14 @@ def _loaded(
     return Subject(graph, state, services)
 
 
-def _named(spec: str, modules: dict[str, ModuleType]) -> Any:
+def _named(spec: str, modules: dict[str, ModuleType], *, wants_graph: bool = True) -> Any:
     """What `MODULE:NAME` names; its module is kept in `modules`: each is imported, and so run, once."""
     module_name, colon, path = spec.rpartition(":")
     if not (colon and module_name and path):
         raise UsageError(f"{spec!r} is not MODULE:NAME, e.g. flow.py:services")
     if module_name not in modules:
         modules[module_name] = loading.load_module(module_name)
-    return loading._attribute(modules[module_name], path, module_name)
+    return loading._attribute(modules[module_name], path, module_name, wants_graph=wants_graph)
 
 
 def is_target_function(value: Any) -> bool:
@@ -138,8 +139,7 @@ def is_target_function(value: Any) -> bool:
         return False
     if inspect.iscoroutinefunction(value):
         return True
-    parameters = inspect.signature(value).parameters.values()
-    return any(parameter.default is parameter.empty for parameter in parameters)
+    return bool(loading._needed_arguments(value))
 
 
 def _state_for(function: Any, source: str | None, settings: Sequence[str]) -> Any:
@@ -149,6 +149,12 @@ def _state_for(function: Any, source: str | None, settings: Sequence[str]) -> An
     parameters = list(inspect.signature(function).parameters)
     if not parameters:
         return None
+    needed = loading._needed_arguments(function)
+    if len(needed) > 1:
+        raise UsageError(
+            f"{function.__name__} needs {len(needed)} arguments ({', '.join(needed)}), but is given "
+            f"the state alone: take all of them from one state."
+        )
     try:
         wanted = typing.get_type_hints(function).get(parameters[0])
     except Exception:  # an annotation that can't be resolved says nothing

@@ -157,7 +157,7 @@ def _only_graph(module: ModuleType, spec: str) -> str:
     raise UsageError(
         f"Which graph of {spec}? Write one of {known}."
         if names
-        else f"{spec} holds no Graph. Write {spec}:NAME for a node class, or a function that "
+        else f"{spec} holds no Graph of lift_sys. Write {spec}:NAME for a node class, or a function that "
         f"returns a graph."
     )
 
@@ -168,13 +168,13 @@ def _graph_names(module: ModuleType) -> list[str]:
     return [name for name, value in vars(module).items() if isinstance(value, Graph)]
 
 
-def _attribute(module: ModuleType, path: str, module_name: str) -> Any:
+def _attribute(module: ModuleType, path: str, module_name: str, *, wants_graph: bool = True) -> Any:
     value: Any = module
     for part in path.split("."):
         if not hasattr(value, part):
             names = [name for name in dir(value) if not name.startswith("__")]
             hint = did_you_mean(part, names)
-            graphs = _graph_names(module)
+            graphs = _graph_names(module) if wants_graph else []
             if not hint and graphs:
                 hint = f" Its graphs are: {', '.join(graphs)}."
             raise UsageError(f"{module_name} has no {path!r}.{hint}")
@@ -182,11 +182,12 @@ def _attribute(module: ModuleType, path: str, module_name: str) -> Any:
     return value
 
 
-def as_graph(value: Any, *, spec: str) -> Graph[Any]:
+def as_graph(value: Any, *, spec: str, also: str = "") -> Graph[Any]:
     """Return the graph that `value` is, starts, or gives when it is called.
 
     Raises:
-        UsageError: It is none of that; `spec` is how the message calls it.
+        UsageError: It is none of that; `spec` is how the message calls it, and `also` says what
+            else the command takes.
         GraphError: The graph has mistakes.
     """
     from lift_sys.core.node import BaseNode
@@ -195,6 +196,11 @@ def as_graph(value: Any, *, spec: str) -> Graph[Any]:
     if isinstance(value, Graph):
         return value
     if isinstance(value, BaseNode) or (isinstance(value, type) and hasattr(value, "run")):
+        if isinstance(value, type) and (needed := _needed_arguments(value)):
+            raise UsageError(
+                f"{spec} is a node class that needs arguments ({', '.join(needed)}): name a node "
+                f"that is made of it, or a function that returns one."
+            )
         return Graph(value, name=spec.rpartition(":")[2])
     if callable(value) and not isinstance(value, type):
         needed = _needed_arguments(value)
@@ -208,8 +214,11 @@ def as_graph(value: Any, *, spec: str) -> Graph[Any]:
             return as_graph(made, spec=spec)
         raise UsageError(f"{spec} returned a {type(made).__name__}, but a Graph is needed.")
     what = f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+    home = (value if isinstance(value, type) else type(value)).__module__.partition(".")[0]
+    whose = "" if home in ("builtins", "lift_sys") else f" of {home}"
     raise UsageError(
-        f"{spec} is {what}, but a Graph is needed, a node class, or a function that returns one."
+        f"{spec} is {what}{whose}, but a Graph is needed{' of lift_sys' * bool(whose)}, a node "
+        f"class, or a function that returns one{also}."
     )
 
 

@@ -18,7 +18,7 @@ from lift_sys.cli.kept import kept_text
 from lift_sys.cli.questions import question_lines
 from lift_sys.cli.session import Session
 from lift_sys.cli.summary import error_as_dict, result_as_dict, summary_lines
-from lift_sys.errors import UsageError
+from lift_sys.errors import GraphError, UsageError
 from lift_sys.observe.events_json import as_json
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ class Show:
             if self.as_document:
                 self._write(error_as_dict(graph.name, error) | self._name())
             report(error, show_traceback=wants_traceback(self.ctx))
-            if self.kept is not None and isinstance(error, UsageError):
+            refused = isinstance(error, UsageError) and self.kept is not None
+            if refused or isinstance(error, GraphError):  # nothing has run
                 self.ctx.exit(EXIT_USAGE)
             if self.session.last_words:
                 click.echo(self.session.last_words, err=True)

@@ -7,7 +7,7 @@ field that the model does not know is an error, where pydantic would drop it wit
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -79,7 +79,8 @@ def _validated(model: type[BaseModel], document: Document, settings: list[Settin
         as_text = _texts_instead(error, settings)
         if as_text != settings:
             return _validated(model, document, as_text)
-        raise UsageError(_problems(model, document, settings, _plain_problems(error))) from error
+        problems = [*_plain_problems(error), *_unused(data, model)]
+        raise UsageError(_problems(model, document, settings, problems)) from error
     unknown = list(_unknown_keys(data, state, ()))
     if unknown:
         raise UsageError(_problems(model, document, settings, unknown))
@@ -129,6 +130,17 @@ def _plain_problems(error: ValidationError) -> list[tuple[Place, str]]:
         (problem["loc"], "is missing" if problem["type"] == "missing" else problem["msg"])
         for problem in error.errors(include_url=False, include_context=False)
     ]
+
+
+def _unused(data: Mapping[str, Any], model: type[BaseModel]) -> Iterator[tuple[Place, str]]:
+    """Keys that no field takes: a slip there is why another one is missing."""
+    home = _fields_by_key(model)
+    if model.model_config.get("extra") in ("allow", "forbid"):  # then pydantic has its say
+        return
+    for key in data:
+        if key not in home:
+            hint = did_you_mean(key, list(home))
+            yield (key,), f"{model.__name__} has no such field.{hint}"
 
 
 def _unknown_keys(data: Any, value: Any, place: Place) -> list[tuple[Place, str]]:

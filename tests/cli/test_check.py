@@ -101,6 +101,16 @@ def services():
     return {"price": 3}
 
 number = 5
+
+class Needs(BaseNode[Note]):
+    def __init__(self, word):
+        self.word = word
+
+    async def run(self, ctx: RunContext[Note]) -> End:
+        return End()
+
+def two(a, b):
+    return a
 """
 
 
@@ -188,6 +198,9 @@ def test_what_can_be_named(lift, flow, name: str, options: list[str]):
         (["missing.py:graph"], "There is no file"),
         (["flow_to_check.py:number"], "a Graph is needed"),
         (["flow_to_check.py:calm"], "`topic`: is missing"),
+        (["flow_to_check.py:calm", "--set", "topik=tea"], "Did you mean 'topic'?"),
+        (["flow_to_check.py:Needs"], "is a node class that needs arguments (word)"),
+        (["flow_to_check.py:two"], "two needs 2 arguments (a, b)"),
         (["flow_to_check.py:of_model"], "`topic`: is missing"),
         (["flow_to_check.py:calm", "--set", "topic=tea", "--tolerance", "x"], "neither a number"),
         (["flow_to_check.py:calm", "--set", "topic=tea", "--ignore", "$.a]]"], "is no path"),

@@ -200,6 +200,15 @@ def test_a_path_that_fits_nothing_is_told():
     assert not any("fits nothing" in note for note in (*fine.notes, *listed.notes))
 
 
+def test_a_multiset_that_is_no_list_is_told():
+    """Letters of a text are in order, whatever the reader hoped for."""
+    report = check(split, Draft(), 3, multiset=["$.body"])
+
+    assert "'$.body' of `multiset` is no list, but a str: it is compared as it stands" in (
+        report.notes
+    )
+
+
 @given(plan=plans(), data=st.data())
 def test_a_path_that_differs_is_never_said_to_fit_nothing(plan: Plan, data: st.DataObject):
     """What a report names as a field can be ignored as it stands."""

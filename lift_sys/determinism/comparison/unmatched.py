@@ -33,17 +33,22 @@ def unmatched_notes(sample: Sample, views: Views) -> list[str]:
         "tolerance": [path for path, _ in views.tolerance],
         "multiset": views.multiset,
     }
+    notes = [
+        f"{path!r} of `multiset` is no list, but {kind}: it is compared as it stands"
+        for path in views.multiset
+        if (kind := _no_list(sample, views, path))
+    ]
     wanted = {path for paths in named.values() for path in paths}
     if any(trace.steps for trace in sample.traces):
         wanted = {path for path in wanted if not path.startswith(_BESIDE)}
     known: dict[str, None] = {}
     places = islice(_places(sample), _MOST_PLACES) if wanted else iter(())
-    for seen, place in enumerate(places, start=1):
+    for seen, (place, _) in enumerate(places, start=1):
         known.setdefault(json_path(place))
         wanted = {path for path in wanted if not views.fits(path, place)}
         if not wanted or seen == _MOST_PLACES:
-            return []
-    return [
+            return notes
+    return notes + [
         f"{path!r} of `{name}` fits nothing in any run{_instead(path, list(known))}"
         for name, paths in named.items()
         for path in paths
@@ -60,6 +65,19 @@ def nothing_compared(sample: Sample, views: Views) -> str:
     return f"nothing was compared: `ignore` leaves out all that a run comes to ({there}); leave out less"
 
 
+def _no_list(sample: Sample, views: Views, pattern: str) -> str:
+    """What stands at the path instead of a list, as "a str"; empty where any list does."""
+    found = ""
+    for place, node in islice(_places(sample), _MOST_PLACES):
+        if not views.fits(pattern, place) or views.fits(pattern, place[:-1]):
+            continue
+        if isinstance(node, (str, bytes, int, float)):
+            found = found or f"a {type(node).__name__}"
+        elif node is not None:
+            return ""
+    return found
+
+
 def _instead(path: str, known: list[str]) -> str:
     close = get_close_matches(path, known, n=1, cutoff=0.6)
     if close:
@@ -69,7 +87,7 @@ def _instead(path: str, known: list[str]) -> str:
     return f"; there are {', '.join(shown[:_MOST_NAMED])}{more}" if shown else ""
 
 
-def _places(sample: Sample) -> Iterator[Path]:
+def _places(sample: Sample) -> Iterator[tuple[Path, Node]]:
     """All paths of outcomes, then of the states that steps were given and left."""
     for outcome in sample.outcomes:
         for key, value in outcome.snapshot.root.values.items():
@@ -90,8 +108,8 @@ def _places(sample: Sample) -> Iterator[Path]:
                 yield from _below(state.root, ("state",))
 
 
-def _below(node: Node, path: Path) -> Iterator[Path]:
-    yield path
+def _below(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
+    yield path, node
     if len(path) > _DEEPEST:
         return
     if isinstance(node, Part) and isinstance(node.values, dict):
