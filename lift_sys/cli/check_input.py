@@ -7,6 +7,7 @@ import json
 import shlex
 import typing
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -66,6 +67,21 @@ def load_subject(
     return replace(found, names=known)
 
 
+def _only_program(module_name: str, modules: dict[str, ModuleType]) -> tuple[str, str, str]:
+    """The one program of another framework in a module without graphs of ours, as `_loaded` has it."""
+    from lift_sys.determinism.adapters import foreign_target
+
+    module = modules[module_name] = loading.load_module(module_name)
+    names = [] if loading._graph_names(module) else list(vars(module))
+    programs = []
+    for name in names:
+        with suppress(UsageError):  # of a framework, but not to be run as it is
+            if foreign_target(getattr(module, name)) is not None:
+                programs.append(name)
+    path = programs[0] if len(programs) == 1 else loading._only_graph(module, module_name)
+    return f"{module_name}:{path}", module_name, path
+
+
 def _in_python(spec: str, modules: Mapping[str, ModuleType], value: Any) -> Named | None:
     """What `spec` names as a script in this folder imports it; None if it can't."""
     from lift_sys.determinism.reporting.python_call import Named
@@ -97,7 +113,9 @@ def _loaded(
 
     module_name, colon, path = spec.rpartition(":")
     services = None if deps is None else _named(deps, modules, wants_graph=False)
-    if colon and module_name and path:
+    if not colon:
+        spec, module_name, path = _only_program(spec, modules)
+    if module_name and path:
         value = _named(spec, modules)
         if is_target_function(value):
             return Subject(value, _state_for(value, source, settings), services)

@@ -195,6 +195,13 @@ def as_graph(value: Any, *, spec: str, also: str = "") -> Graph[Any]:
 
     if isinstance(value, Graph):
         return value
+    kinds = value.__mro__ if isinstance(value, type) else type(value).__mro__
+    if any(kind.__module__.partition(".")[0] == "pydantic_graph" for kind in kinds):
+        kind = kinds[0].__name__
+        raise UsageError(
+            f"{spec} is a {kind} of pydantic-graph, but a Graph of lift_sys is needed. `lift check` "
+            f"takes a Graph of pydantic-graph, and a node of it by a function that runs it."
+        )
     if isinstance(value, BaseNode) or (isinstance(value, type) and hasattr(value, "run")):
         if isinstance(value, type) and (needed := _needed_arguments(value)):
             raise UsageError(

@@ -78,6 +78,15 @@ async def validate_concurrency(
     Raises:
         UsageError: There is no test case, or an argument can't be used.
     """
+    if type(iterations) is not int or iterations < 2:
+        raise UsageError(f"iterations={iterations!r}: give a whole number, at least 2.")
+    if "runs" in options:
+        raise UsageError("Here `runs` is called `iterations`: how often each case is run.")
+    cases: Any = test_cases
+    if not isinstance(cases, (Mapping, Sequence)) or isinstance(cases, str):
+        raise UsageError(
+            f"`test_cases` is {test_cases!r}: give a list of states, or a mapping of them by name."
+        )
     if isinstance(test_cases, Mapping):
         named = {str(name): state for name, state in test_cases.items()}
     else:

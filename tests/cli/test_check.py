@@ -540,8 +540,9 @@ def test_a_file_of_another_folder_has_no_line_of_python(lift, flow, tmp_path, mo
     assert python_of(done) == ""
 
 
-def test_the_line_names_the_variable_of_a_langgraph_graph(lift, flow):
+def test_the_line_names_the_variable_of_a_langgraph_graph(lift, flow, monkeypatch):
     pytest.importorskip("langgraph")
+    monkeypatch.delitem(sys.modules, "lang_to_check", raising=False)
     Path("lang_to_check.py").write_text(LANGGRAPH, encoding="utf-8")
 
     done = lift("check", "lang_to_check.py:app", "--set", "text=tea", "--runs", "3")
@@ -549,6 +550,16 @@ def test_the_line_names_the_variable_of_a_langgraph_graph(lift, flow):
     assert "from lang_to_check import app; asyncio.run(assert_deterministic(app, " in python_of(
         done
     )
+
+
+def test_the_only_program_of_a_module_needs_no_name(lift, flow):
+    """Also where it is one of another framework; beside its builder, which of the two has to be said."""
+    pytest.importorskip("langgraph")
+    Path("lang_to_check.py").write_text(LANGGRAPH + "del builder\n", encoding="utf-8")
+
+    done = lift("check", "lang_to_check.py", "--set", "text=tea", "--runs", "3")
+
+    assert done.exit_code == 0, done.output
 
 
 LANGGRAPH = """

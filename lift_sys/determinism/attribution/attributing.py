@@ -147,12 +147,16 @@ def _refuse_unfit(sources: Sequence[str], max_runs: int) -> None:
             f"Attribution forks a process for each run, and {sys.platform} has no fork: use Linux "
             f"or macOS, or a container."
         )
+    if isinstance(sources, str):
+        raise UsageError(f"`sources` is a text: give a list of them, [{sources!r}].")
     unknown = [source for source in sources if source not in SOURCES]
     if unknown or not sources:
         raise UsageError(
             f"`sources` holds {', '.join(map(repr, unknown)) or 'nothing'}: give some of "
             f"{', '.join(SOURCES)}."
         )
+    if type(max_runs) is not int:
+        raise UsageError(f"`max_runs` is {max_runs!r}: give a whole number, at least 10.")
     if max_runs < 10:
         raise UsageError(
             f"`max_runs` is {max_runs}; at least 10 are needed to hold everything three times, move "

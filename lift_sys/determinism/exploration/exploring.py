@@ -104,8 +104,10 @@ def explore(
         )
     if space not in ("completions", "ready", None):
         raise UsageError(f"space={space!r} is none: take 'completions' or 'ready'.")
-    if budget < 1:
-        raise UsageError(f"budget={budget!r}: at least one schedule has to be run.")
+    if type(budget) is not int or budget < 1:
+        raise UsageError(
+            f"budget={budget!r}: give a whole number of schedules; at least one has to be run."
+        )
     if strategy.startswith("dpor"):
         if strict:
             raise UsageError(

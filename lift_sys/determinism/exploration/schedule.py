@@ -14,6 +14,7 @@ from typing import get_args
 from lift_sys.determinism.exploration.entries import Entry
 from lift_sys.determinism.exploration.trace import Space, Trace, hash_of
 from lift_sys.errors import ScheduleError
+from lift_sys.execution.log import counted
 
 _FORM = re.compile(
     r"ls(?P<version>\d+):(?P<space>[a-z]+):(?P<choices>[\d=,]*)#(?P<hash>[0-9a-f]{8})"
@@ -118,7 +119,10 @@ class Replay:
         if beyond:
             raise ScheduleError(
                 schedule=str(self.schedule),
-                reason=f"it makes choice {min(beyond)}, but the run had {self._number} only",
+                reason=(
+                    f"it makes choice {min(beyond)}, counted from 0, but the run had "
+                    f"{counted(self._number, 'choice')}"
+                ),
             )
         if run_hash(trace, name=name) != self.schedule.hash:
             raise ScheduleError(

@@ -21,6 +21,7 @@ from lift_sys.determinism.evidence import Evidence
 from lift_sys.determinism.runs.outcome import Failure
 from lift_sys.determinism.runs.sample import RunRecord
 from lift_sys.determinism.views import Views
+from lift_sys.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,5 +290,8 @@ class DeterminismReport:
         return html(self)
 
     def write_html(self, path: str | Path) -> None:
-        """Write `to_html()` to a file."""
-        Path(path).write_text(self.to_html(), encoding="utf-8")
+        """Write `to_html()` to a file; raises `UsageError` where it can't be written."""
+        try:
+            Path(path).write_text(self.to_html(), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{str(path)!r} can't be written: {error.strerror}.") from error

@@ -34,7 +34,7 @@ from lift_sys.determinism.runs.sample import Gathering, Sample
 from lift_sys.determinism.runs.targets import Setting, Target
 from lift_sys.determinism.runs.trace import Tracer
 from lift_sys.determinism.views import Views
-from lift_sys.errors import CanonicalError, UncopyableStateError
+from lift_sys.errors import CanonicalError, UncopyableStateError, UsageError
 from lift_sys.execution.executor import ParallelExecutor
 from lift_sys.state import canonical
 from lift_sys.state.snapshot import Snapshot
@@ -222,9 +222,20 @@ def _at_most(seconds: float | None) -> Iterator[None]:
 
 
 async def made(factory: Callable[[], Any]) -> Any:
-    """What a factory makes; it may be async."""
-    value = factory()
-    return await value if inspect.isawaitable(value) else value
+    """What a factory makes; it may be async.
+
+    Raises:
+        UsageError: It raised.
+    """
+    try:
+        value = factory()
+        return await value if inspect.isawaitable(value) else value
+    except Exception as error:
+        name = getattr(factory, "__name__", repr(factory))
+        raise UsageError(
+            f"{name} is called to make the state, and raised {type(error).__name__}: {error}. Give "
+            f"a state, or what makes one without arguments."
+        ) from error
 
 
 async def repeat(

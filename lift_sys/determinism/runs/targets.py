@@ -211,13 +211,18 @@ def as_target(target: Any, strategy: MergeStrategy | Strategy | None = None) -> 
         return foreign
     if isinstance(target, type):
         raise UsageError(
-            f"{target.__name__} is a class. Give an instance of the node, "
-            f"`check_determinism({target.__name__}(...), state)`, or a Graph that starts with it."
+            f"{target.__name__} is a class. Give an instance of the node, `{target.__name__}(...)`, "
+            f"or a Graph that starts with it."
         )
     if is_node(target):
         return NodesTarget([target], None)
     if callable(target):
         return FunctionTarget(target)
+    if isinstance(target, str):
+        raise UsageError(
+            f"{target!r} is a text: import what it names, and give that. (`lift check {target}` "
+            f"takes names.)"
+        )
     raise UsageError(
         f"{target!r} can't be checked: give a Graph, a node (an object with `run(ctx)`), a list of "
         f"nodes with a strategy, or an async function of the state."
