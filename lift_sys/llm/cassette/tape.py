@@ -15,9 +15,9 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from lift_sys.errors import CassetteFileError, CassetteMissError
+from lift_sys.errors import CassetteMissError
 from lift_sys.llm.cassette import file, location
 from lift_sys.llm.cassette.current import count_unsent, is_asking
 from lift_sys.llm.cassette.differences import explain
@@ -28,11 +28,11 @@ from lift_sys.llm.cassette.perturb import Perturbation
 from lift_sys.llm.cassette.recording import Key, Recording, Slot, in_order, merged
 from lift_sys.llm.cassette.scrub import Scrubber
 from lift_sys.llm.cassette.session import Asked, CassetteStatistics
+from lift_sys.llm.cassette.source import Mode, Source
 from lift_sys.llm.cassette.tasks import current_task_path
 
 __all__ = ["Mode", "Tape"]
 
-Mode: TypeAlias = Literal["auto", "record", "replay"]
 """What is done with a call: `replay` only plays what was recorded, `record` makes every call anew,
 and `auto` plays what was recorded, unless it had failed, and makes and adds the rest."""
 
@@ -77,6 +77,7 @@ class Tape:
         self.scrubber = scrubber
         self.pace = pace
         self.advice = advice
+        self._source = Source(path, self.name, advice, mode)
         self._optional = optional
         self._lock = threading.RLock()
         self._runs: dict[object, int] = {}
@@ -129,7 +130,7 @@ class Tape:
             entry = None if is_live else self._find(key)
             if entry is None:
                 if self.mode == "replay" and not is_live:
-                    self._demand_file()
+                    self._source.demand()
                     asked = len(used) + 1
                     why = explain(self._known, client, request, address=place.address, asked=asked)
                     raise self.miss(place, *why)
@@ -273,7 +274,7 @@ class Tape:
         ours = Recording(map(self._clean, [*left, *self._new]))
         saved = merged(
             self._saved,
-            Recording(self._on_file()),
+            Recording(self._source.entries()),
             ours.plain(ours if anew else Recording([*self._known, *ours])),
             drop=self._loaded if drops else Recording(),
             ours_first=anew,
@@ -289,28 +290,9 @@ class Tape:
             return Recording(), []
         with locked(self.path):
             if not self._optional:
-                self._demand_file()
+                self._source.demand()
             self.salt = salt_beside(self.path)
-            return Recording(self._on_file()), _all(leftovers(self.path))
-
-    def _on_file(self) -> list[Entry]:
-        assert self.path is not None
-        if not self.path.exists():
-            return []
-        try:
-            return file.read(self.path)
-        except CassetteFileError as error:
-            # To record anew is what mends a broken cassette; anything else stays what it is.
-            if self.mode != "record" or not file.is_cassette(self.path):
-                raise self._refusal(error.reason, error.line) from error.__cause__
-            return []
-
-    def _demand_file(self) -> None:
-        if self.mode == "replay" and self.path is not None and not self.path.exists():
-            raise self._refusal("there is no such file")
-
-    def _refusal(self, reason: str, line: int = 0) -> CassetteFileError:
-        return CassetteFileError(path=self.name, line=line, reason=reason, advice=self.advice)
+            return Recording(self._source.entries()), _all(leftovers(self.path))
 
 
 def _all(found: dict[Path, list[Entry]]) -> list[Entry]:
