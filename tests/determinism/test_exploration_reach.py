@@ -242,6 +242,13 @@ def of_a_class_of_a_library(number):
     return before
 
 
+def under_a_name_of_a_class_of_a_library(number):
+    name = "_".join(["seen", "by", "us", "too"])
+    before = getattr(BaseModel, name, 0)
+    setattr(BaseModel, name, number)
+    return before
+
+
 def with_numpy(number):
     import numpy
 
@@ -353,6 +360,7 @@ UPDATES = [
     imported_dotted,
     of_a_library,
     of_a_class_of_a_library,
+    under_a_name_of_a_class_of_a_library,
     with_numpy,
     precision,
     of_a_handler,

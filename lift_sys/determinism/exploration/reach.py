@@ -174,6 +174,11 @@ class Reach(Mentions):
         names = names_in(function.__code__)
         for each in names.reflecting:
             self.caveats.add(f"{name} uses `{each}`, which may reach anything")
+        if not names.bare.isdisjoint(("setattr", "delattr")):
+            for thing in map(function.__globals__.get, names.bare):
+                if isinstance(thing, (type, FunctionType)) and is_library(thing.__module__):
+                    said = f"`{thing.__qualname__}` under a name that is not in the code"
+                    self.caveats.add(f"{name} may set an attribute of {said}")
         self._names(names, function.__globals__, module or "?", own=True)
         for statement in names.imports:
             self._import(statement, names, function.__globals__)
