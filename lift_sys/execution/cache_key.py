@@ -7,27 +7,24 @@ that it asks. Before editing: whatever a node can see must either be in here or 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from types import FunctionType, MethodType
 from typing import Any
 
 from lift_sys.core.context import RunContext
-from lift_sys.core.node import DECLARED_BY_CLASS, FunctionNode, node_name
+from lift_sys.core.node import FunctionNode, node_name
 from lift_sys.core.policies import CachePolicy
 from lift_sys.core.ports import CacheKey
-from lift_sys.errors import CanonicalError, UsageError
+from lift_sys.execution.code_version import code_version, named_digest
 from lift_sys.state.canonical import digest, digest_of
 from lift_sys.state.keyed import ModelPart
 from lift_sys.state.lazy import can_be_lazy, hideable
-from lift_sys.state.leaves import per_key, type_name
+from lift_sys.state.leaves import type_name
 from lift_sys.state.parts import Part, encoding_of
 from lift_sys.state.snapshot import Snapshot
 
 # Changes when results that were kept before must not be found any more.
-_FORMAT = 1
-_NOT_THE_USERS = sys.stdlib_module_names | {"lift_sys", "pydantic", "typing_extensions"}
+_FORMAT = 2
 
 
 def key_of(
@@ -60,13 +57,15 @@ def key_of(
         "node": name,
         "version": version,
         "fields": [
-            [field, _digest(value, f"{node_name(node)}.{field}")]
+            [field, named_digest(value, f"{node_name(node)}.{field}")]
             for field, value in fields_of(node)
             if field not in identity
         ],
-        "identity": _digest(dict(identity), f"what {node_name(node)} asks"),
+        "identity": named_digest(dict(identity), f"what {node_name(node)} asks"),
         "state": _state_digest(before, hidden),
-        "inputs": [_digest(_input(ctx, path), f"ctx.{path}") for path in sorted(policy.inputs)],
+        "inputs": [
+            named_digest(_input(ctx, path), f"ctx.{path}") for path in sorted(policy.inputs)
+        ],
     }
     state = before.root.cls if isinstance(before.root, Part) else type(before.root)
     return CacheKey(
@@ -107,70 +106,6 @@ def fields_of(node: Any) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-@per_key
-def code_version(kind: Any) -> str:
-    """A digest of what a node class and its bases are made of; of a function, if it is one.
-
-    It is made of instructions, constants and class attributes, so comments and layout don't count,
-    and it holds for one version of Python.
-
-    Raises:
-        UsageError: A class attribute has no digest.
-    """
-    if not isinstance(kind, type):
-        return _digest(_code(kind), "the node's function", advice=_VERSION)
-    known: Iterable[str] = getattr(kind, "_told_by_identity", ())
-    members = []
-    for base in kind.__mro__:
-        if base.__module__.partition(".")[0] in _NOT_THE_USERS:
-            continue
-        members.append(type_name(base))
-        for name, member in sorted(vars(base).items()):
-            if name in known or not _matters(name, member):
-                continue
-            members += [name, _digest(made_of(member), f"{base.__name__}.{name}", advice=_VERSION)]
-    return digest(members)
-
-
-_VERSION = "Give the node a version of your own, `cache = CachePolicy(version='1')`"
-_FIELD = "Leave it out of the node's attributes: services belong into `ctx.deps`"
-
-
-def _matters(name: str, member: Any) -> bool:
-    if name in DECLARED_BY_CLASS or name == "_abc_impl":
-        return False
-    if not (name.startswith("__") and name.endswith("__")):
-        return True
-    return isinstance(member, FunctionType)
-
-
-def made_of(member: Any) -> Any:
-    """A class's member as a value: functions as their code, whatever they are wrapped in."""
-    if isinstance(member, (staticmethod, classmethod, MethodType)):
-        return [type(member).__name__, made_of(member.__func__)]
-    if isinstance(member, property):
-        return ["property", *map(made_of, (member.fget, member.fset, member.fdel))]
-    if isinstance(member, FunctionType):
-        return _code(member)
-    wrapped = getattr(member, "func", None)  # partialmethod, cached_property
-    return [type_name(type(member)), made_of(wrapped)] if callable(wrapped) else member
-
-
-def _code(function: Any, outer: tuple[Any, ...] = ()) -> Any:
-    """A function as a value, with what it closes over: its name would stand for any code."""
-    if not isinstance(function, FunctionType):
-        return function
-    if any(function is each for each in outer):  # it calls itself
-        return function.__qualname__
-    cells = []
-    for cell in function.__closure__ or ():
-        try:
-            cells.append(_code(cell.cell_contents, (*outer, function)))
-        except ValueError:  # assigned only after the function was made
-            continue
-    return [function.__code__, function.__defaults__, function.__kwdefaults__, cells]
-
-
 def _state_digest(before: Snapshot[Any], hidden: frozenset[str]) -> list[Any]:
     root = before.root
     if not hidden:
@@ -200,13 +135,3 @@ def _input(ctx: RunContext[Any], path: str) -> Any:
     for name in rest.split(".") if rest else ():
         value = value[name] if isinstance(value, Mapping) else getattr(value, name)
     return value
-
-
-def _digest(value: Any, path: str, *, advice: str = _FIELD) -> str:
-    try:
-        return digest(value, path=path)
-    except CanonicalError as error:
-        raise UsageError(
-            f"A cached node's key can't be made: `{error.path}` holds a {error.type_name}, which "
-            f"has no digest ({error.reason}). {advice}, or don't cache the node."
-        ) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lift_sys.execution.cache_key import made_of
+from lift_sys.execution.code_version import made_of
 from lift_sys.state.leaves import type_name
 
 __all__ = ["identity_of_adapter", "identity_of_agent", "identity_of_lm", "identity_of_signature"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from cached_nodes import Ask, Ctx, Desk, Shout, Whole, run
+from pydantic import BaseModel
 
 from lift_sys import BaseNode, End, Graph, RunContext, Subgraph, node
 from lift_sys.durability import CachePolicy, MemoryCache
@@ -103,6 +104,65 @@ async def test_code_counts(change, is_new, tmp_path, monkeypatch):
         outcomes.append(result.statistics["cache_hits"])
 
     assert outcomes == [0, 0 if is_new else 1, 1]
+
+
+class Mark(BaseModel, frozen=True):
+    text: str
+
+
+PROMPT: Any = "Say it."
+RUNS = 0
+
+
+class Prompted(BaseNode[Desk]):
+    """Looks at a constant of its module and of its class, and counts its runs in the module."""
+
+    cache = True
+    suffix: Any = "!"
+
+    async def run(self, ctx: Ctx) -> End[str]:
+        global RUNS
+        RUNS += 1
+        return End("".join(f"{each}{self.suffix}" for each in [PROMPT]))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [("Say it.", "Sing it."), (1, True), (("a",), ("b",)), (Mark(text="a"), Mark(text="b"))],
+)
+@pytest.mark.parametrize("place", ["class", "module"])
+async def test_constants_are_read_at_each_call(place, values, monkeypatch):
+    """Those of the class, and those of the module that the code names, also inside of it."""
+    cache, hits = MemoryCache(), []
+    for value in (*values, *values):
+        if place == "class":
+            monkeypatch.setattr(Prompted, "suffix", value)
+        else:
+            monkeypatch.setitem(globals(), "PROMPT", value)
+        result = await run(Prompted, Desk(), cache=cache)
+        assert result.output == f"{PROMPT}{Prompted.suffix}"
+        hits.append(result.statistics["cache_hits"])
+
+    assert hits == [0, 0, 1, 1]
+
+
+async def test_closures_are_read_at_each_call():
+    """A variable around a class can be assigned after it was made."""
+    word = "a"
+
+    class Closes(BaseNode[Desk]):
+        cache = True
+
+        async def run(self, ctx: Ctx) -> End[str]:
+            return End(word)
+
+    cache, outputs = MemoryCache(), []
+    for word in ("a", "b", "a"):  # noqa: B007  the node reads it
+        result = await run(Closes, Desk(), cache=cache)
+        outputs.append(result.output)
+
+    assert outputs == ["a", "b", "a"]
+    assert result.statistics["cache_hits"] == 1
 
 
 async def test_version_stands_for_the_code(tmp_path, monkeypatch):
