@@ -13,22 +13,27 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 from lift_sys.durability.codec.containers import dict_plan, fixed_plan, list_plan, sequence_plan
+from lift_sys.durability.codec.guards import (
+    SecretPlan,
+    hidden_in,
+    items_guard,
+    mapping_guard,
+    union_guard,
+)
 from lift_sys.durability.codec.hints import attribute_types, is_union, stripped
 from lift_sys.durability.codec.leaves import LEAF_TYPES, MEANT
 from lift_sys.durability.codec.models import ModelPlan
 from lift_sys.durability.codec.natives import flag_plan, float_plan, int_plan, text_plan
 from lift_sys.durability.codec.plan import (
     Base,
-    Form,
     Plan,
     leaf_plan,
     loose_plan,
     optional_plan,
 )
 from lift_sys.durability.codec.records import RecordPlan, enum_plan
-from lift_sys.durability.codec.secret import is_secret_type, secret_of
-from lift_sys.durability.codec.walk import Decoding, Encoding, kind_text
-from lift_sys.durability.facts import Json
+from lift_sys.durability.codec.secret import is_secret_type
+from lift_sys.durability.codec.walk import kind_text
 from lift_sys.state.shapes import is_named_tuple
 
 _LISTS = (collections.abc.Sequence, collections.abc.MutableSequence, collections.abc.Collection)
@@ -76,12 +81,12 @@ class Plans(Base):
         if origin is typing.Literal:
             return self._of_literal(arguments)
         if is_secret_type(origin):
-            return secret_plan(self, origin, annotation)
+            return self._of_secret(origin, annotation)
         plan = self._of_generic(origin, arguments)
         if plan is not None:
             return plan
         if isinstance(origin, type):
-            return self._of_class(origin)
+            return self._of_arguments(self._of_class(origin), origin, arguments)
         return self.any
 
     def _of_class(self, cls: type) -> Plan:
@@ -91,7 +96,7 @@ class Plans(Base):
         if cls in LEAF_TYPES:
             return leaf_plan(self, cls, LEAF_TYPES[cls])
         if is_secret_type(cls):
-            return secret_plan(self, cls, cls)
+            return self._of_secret(cls, cls)
         if (plan := self._of_generic(cls, ())) is not None:
             return plan
         if issubclass(cls, Enum):
@@ -107,6 +112,21 @@ class Plans(Base):
         if dataclasses.is_dataclass(cls):
             return self.of_record(cls)
         return self.any if cls.__module__ == "typing" else self._of_others(cls)
+
+    def _of_secret(self, cls: type, annotation: Any) -> Plan:
+        return SecretPlan(self, cls, annotation, self.of(hidden_in(annotation)))
+
+    def _of_arguments(self, plan: Plan, origin: type, arguments: tuple[Any, ...]) -> Plan:
+        """The plan of another generic container, with the guard that its arguments make."""
+        first, second = (*arguments, Any, Any)[:2]
+        guard = None
+        if issubclass(origin, collections.abc.Mapping):
+            guard = mapping_guard(self.of(first), self.of(second))
+        elif issubclass(origin, collections.abc.Iterable):
+            guard = items_guard(self.of(first))
+        if guard is None or plan.guard is not None:
+            return plan
+        return loose_plan(self, plan.expected, plan.fits, guard)
 
     def of_record(self, cls: type) -> Plan:
         """The plan for objects of a class that has attributes and nothing else."""
@@ -144,14 +164,19 @@ class Plans(Base):
 
     def _of_union(self, choices: tuple[Any, ...]) -> Plan:
         plans = [self.of(each) for each in choices if each is not type(None)]
-        if self.any in plans:
+        guard = union_guard(plans)
+        if self.any in plans and guard is None:
             return self.any
         if len(plans) == 1:
             return optional_plan(plans[0])
         if type(None) in choices:
             plans.append(self.of(type(None)))
         expected = " or ".join(plan.expected for plan in plans)
-        return loose_plan(self, expected, lambda value: any(plan.fits(value) for plan in plans))
+        union = loose_plan(
+            self, expected, lambda value: any(plan.fits(value) for plan in plans), guard
+        )
+        union.is_text = self.any in plans
+        return union
 
     def _of_literal(self, choices: tuple[Any, ...]) -> Plan:
         pairs = {(type(choice), choice) for choice in choices}
@@ -165,20 +190,3 @@ class Plans(Base):
         plan = loose_plan(self, f"one of {', '.join(map(repr, choices))}", fits)
         plan.is_text = {*map(type, choices)} == {str}
         return plan
-
-
-def secret_plan(base: Base, cls: type, annotation: Any) -> Plan:
-    """For secrets of one class: nothing of them is written."""
-    plan = Plan(f"a {kind_text(cls)}", lambda value: isinstance(value, cls))
-
-    def encode(value: Any, walk: Encoding) -> Json:
-        return {"$": "secret"} if type(value) is cls else base.write_other(value, plan, walk)
-
-    def decode(data: Form, walk: Decoding) -> Any:
-        if data != {"$": "secret"}:
-            return base.read_other(data, plan, walk)
-        given = walk.secret()
-        return None if given is None else secret_of(annotation, given)
-
-    plan.encode, plan.decode = encode, decode
-    return plan

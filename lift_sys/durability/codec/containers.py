@@ -11,6 +11,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from lift_sys.durability.codec.guards import fixed_guard, items_guard, mapping_guard
 from lift_sys.durability.codec.leaves import is_plain_text
 from lift_sys.durability.codec.plan import Base, Form, Plan
 from lift_sys.durability.codec.walk import Decoding, Encoding, Refused, wrong
@@ -56,6 +57,7 @@ def write_set(items: Iterable[Any], item: Plan, walk: Encoding) -> list[Json]:
 def list_plan(base: Base, item: Plan, fits: Callable[[Any], bool] | None = None) -> Plan:
     """For `list[item]`; `fits` if the annotation admits other types, too (`Sequence`)."""
     plan = Plan("a list", fits or (lambda value: isinstance(value, list)))
+    plan.guard = items_guard(item)
 
     def encode(value: Any, walk: Encoding) -> Json:
         if type(value) is not list:
@@ -77,6 +79,7 @@ def list_plan(base: Base, item: Plan, fits: Callable[[Any], bool] | None = None)
 def sequence_plan(base: Base, kind: Any, item: Plan) -> Plan:
     """For a set, frozenset, deque or tuple of any length."""
     plan = Plan(f"a list for a {kind.__name__}", lambda value: isinstance(value, kind))
+    plan.guard = items_guard(item)
     write = write_set if kind in (set, frozenset) else write_items
 
     def encode(value: Any, walk: Encoding) -> Json:
@@ -103,6 +106,7 @@ def fixed_plan(base: Base, kind: Any, items: Sequence[Plan], expected: str) -> P
     """For a tuple, or named tuple, with an annotation for each item."""
     size = len(items)
     plan = Plan(expected, lambda value: isinstance(value, kind) and len(value) == size)
+    plan.guard = fixed_guard(items)
 
     def encode(value: Any, walk: Encoding) -> Json:
         if type(value) is not kind or len(value) != size:
@@ -175,6 +179,7 @@ def read_mapping(data: Form, key: Plan, item: Plan, walk: Decoding) -> dict[Any,
 def dict_plan(base: Base, key: Plan, item: Plan, fits: Callable[[Any], bool] | None = None) -> Plan:
     """For `dict[key, item]`; `fits` if the annotation admits other types, too (`Mapping`)."""
     plan = Plan("an object", fits or (lambda value: isinstance(value, dict)))
+    plan.guard = mapping_guard(key, item)
 
     def encode(value: Any, walk: Encoding) -> Json:
         if type(value) is not dict:

@@ -14,6 +14,7 @@ from typing import Any, cast
 from pydantic import BaseModel, RootModel
 from pydantic_core import PydanticUndefined
 
+from lift_sys.durability.codec.guards import guard_fields
 from lift_sys.durability.codec.plan import Base, Form, Plan
 from lift_sys.durability.codec.walk import Decoding, Encoding, Refused, kind_text
 from lift_sys.durability.facts import Json
@@ -42,6 +43,7 @@ class ModelPlan(Plan):
         self.private = bool(cls.__private_attributes__)
         self.encode = self.write
         self.decode = self.read
+        self.guard = lambda value, walk: guard_fields(self.fields, value, walk)
 
     def fill(self, plan_of: Callable[[Any], Plan]) -> None:
         """Find plans for the fields; what they lead to may lead back here."""

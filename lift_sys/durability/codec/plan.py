@@ -17,6 +17,7 @@ from lift_sys.durability.facts import Json
 
 Encode: TypeAlias = Callable[[Any, Encoding], Json]
 Decode: TypeAlias = Callable[[Any, Decoding], Any]
+Guard: TypeAlias = Callable[[Any, Encoding], None]
 Form: TypeAlias = Any
 
 
@@ -30,18 +31,22 @@ class Plan:
         fits: Whether the annotation admits a value, as far as its type shows.
         are_plain: Whether JSON shows all of many values as they are; None if that can't be.
         is_text: Whether it admits texts, so that a dict of such keys can be an object.
+        guard: Refuses values in which something is in clear that the annotation calls a secret;
+            None where it calls nothing so.
     """
 
-    __slots__ = ("are_plain", "decode", "encode", "expected", "fits", "is_text")
+    __slots__ = ("are_plain", "decode", "encode", "expected", "fits", "guard", "is_text")
 
     encode: Encode
     decode: Decode
+    guard: Guard | None
 
     def __init__(self, expected: str, fits: Callable[[Any], bool]) -> None:
         self.expected = expected
         self.fits = fits
         self.are_plain: Callable[[Sequence[Any]], bool] | None = None
         self.is_text = False
+        self.guard = None
 
 
 def is_tagged(data: Form) -> bool:
@@ -56,6 +61,8 @@ class Base:
 
     def write_other(self, value: Any, plan: Plan, walk: Encoding) -> Json:
         """Write a value that is not exactly of the plan's annotation."""
+        if plan.guard is not None:
+            plan.guard(value, walk)
         form = self.any.encode(value, walk)
         if plan.fits(value):
             return form if is_tagged(form) else {"$": "any", "v": form}
@@ -71,11 +78,16 @@ class Base:
         return value
 
 
-def loose_plan(base: Base, expected: str, fits: Callable[[Any], bool]) -> Plan:
+def loose_plan(
+    base: Base, expected: str, fits: Callable[[Any], bool], guard: Guard | None = None
+) -> Plan:
     """For annotations that admit several types: written as without an annotation, and checked."""
     plan = Plan(expected, fits)
+    plan.guard = guard
 
     def encode(value: Any, walk: Encoding) -> Json:
+        if guard is not None:
+            guard(value, walk)
         form = base.any.encode(value, walk)
         return form if fits(value) else {"$": "any", "v": form}
 
@@ -94,6 +106,7 @@ def optional_plan(inner: Plan) -> Plan:
     plan = Plan(f"{inner.expected} or null", lambda value: value is None or inner.fits(value))
     plan.encode = lambda value, walk: None if value is None else inner.encode(value, walk)
     plan.decode = lambda data, walk: None if data is None else inner.decode(data, walk)
+    plan.guard = inner.guard
     return plan
 
 

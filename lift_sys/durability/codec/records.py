@@ -11,6 +11,7 @@ from enum import Enum, Flag
 from functools import cached_property
 from typing import Any
 
+from lift_sys.durability.codec.guards import guard_fields
 from lift_sys.durability.codec.hints import attribute_types, slot_names
 from lift_sys.durability.codec.plan import Base, Form, Plan
 from lift_sys.durability.codec.walk import (
@@ -54,6 +55,7 @@ class RecordPlan(Plan):
         )
         self.encode = self.write
         self.decode = self.read
+        self.guard = lambda value, walk: guard_fields(self.fields, value, walk)
 
     def fill(self, plan_of: Callable[[Any], Plan], scope: Mapping[str, Any]) -> None:
         """Find plans for the attributes; what they lead to may lead back here."""

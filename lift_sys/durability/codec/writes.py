@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import collections.abc
 from collections.abc import Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 from lift_sys.durability.codec.codec import Codec
 from lift_sys.durability.codec.hints import is_union, stripped
@@ -133,8 +133,11 @@ def _plan_at(codec: Codec, annotation: Any, path: Path, *, tail: bool = False) -
 
 def annotation_at(annotation: Any, path: Path) -> Any:
     """What the annotation of a whole says of the value at `path`."""
-    for step in path:
+    for index, step in enumerate(path):
         annotation = _without_none(annotation)
+        if is_union(annotation):
+            choices = [each for each in get_args(annotation) if each is not type(None)]
+            return Union[tuple(annotation_at(each, path[index:]) for each in choices)]  # noqa: UP007
         origin = get_origin(annotation) or annotation
         if isinstance(step, str):
             field = getattr(origin, "__pydantic_fields__", {}).get(step)
@@ -142,7 +145,10 @@ def annotation_at(annotation: Any, path: Path) -> Any:
         else:
             arguments = get_args(annotation)
             is_mapping = isinstance(origin, type) and issubclass(origin, collections.abc.Mapping)
-            annotation = arguments[1] if is_mapping and len(arguments) == 2 else Any
+            if is_mapping:
+                annotation = arguments[1] if len(arguments) == 2 else Any
+            else:  # a list; the items of others are not written one by one
+                annotation = arguments[0] if len(arguments) == 1 else Any
     return annotation
 
 
@@ -150,7 +156,7 @@ def _without_none(annotation: Any) -> Any:
     annotation = stripped(annotation)
     if is_union(annotation):
         choices = [each for each in get_args(annotation) if each is not type(None)]
-        return stripped(choices[0]) if len(choices) == 1 else Any
+        return stripped(choices[0]) if len(choices) == 1 else annotation
     return annotation
 
 
