@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import enum
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partialmethod
+from functools import cached_property, partialmethod
 from types import FunctionType, MethodType
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -47,9 +47,14 @@ _MADE = {
 }
 
 
-@lru_cache(maxsize=4096)
-def is_machinery(owner: type, name: str) -> bool:
-    """Whether every class of the kind of `owner` has an attribute `name` of its own."""
+# Copies of what there is elsewhere, and large.
+_COPIES = ("__pydantic_core_schema__", "__pydantic_parent_namespace__")
+
+
+def is_machinery(owner: type, name: str, value: Any) -> bool:
+    """Whether every class of the kind of `owner` has such an attribute, and none that can change."""
+    if isinstance(value, (dict, list, set)) and name not in _COPIES:
+        return False
     return any(base in owner.__mro__ and name in made for base, made in _MADE.items())
 
 

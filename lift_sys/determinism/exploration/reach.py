@@ -31,6 +31,8 @@ from lift_sys.determinism.exploration.machinery import is_machinery, parts_of
 from lift_sys.determinism.exploration.mentions import GONE, Mentions, Place
 from lift_sys.determinism.exploration.names import names_in
 
+# Flags of types: what is made by a class statement, and what can't be changed all the same.
+_MADE_BY_CODE, _FIXED = 1 << 9, 1 << 8
 _CACHED = type(lru_cache(len))
 # Containers of more things than this are not followed.
 _MOST = 4000
@@ -167,18 +169,17 @@ class Reach(Mentions):
         if is_library(module):
             self._library(module, function.__name__)
             self._wait(wrapped)
-            cells = [_content_of(cell) for cell in function.__closure__ or ()]
-            self._wait(*(cell for cell in cells if callable(cell)))
+            for cell in function.__closure__ or ():
+                if callable(_content_of(cell)):
+                    self._wait(_content_of(cell))
+                elif module == "functools":  # as what `singledispatch` has registered
+                    self._cell(cell, f"what {function.__qualname__} keeps", False)
+            self._attributes(function)
             return
         self._by = name = function.__qualname__
         names = names_in(function.__code__)
         for each in names.reflecting:
             self.caveats.add(f"{name} uses `{each}`, which may reach anything")
-        if not names.bare.isdisjoint(("setattr", "delattr")):
-            for thing in map(function.__globals__.get, names.bare):
-                if isinstance(thing, (type, FunctionType)) and is_library(thing.__module__):
-                    said = f"`{thing.__qualname__}` under a name that is not in the code"
-                    self.caveats.add(f"{name} may set an attribute of {said}")
         self._names(names, function.__globals__, module or "?", own=True)
         for statement in names.imports:
             self._import(statement, names, function.__globals__)
@@ -194,12 +195,25 @@ class Reach(Mentions):
         for value in [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]:
             self._own(value, f"a default argument of {name}")
 
-        def read() -> Any:
-            code = Same(function.__code__, function.__defaults__, function.__kwdefaults__)
-            return [function.__dict__, code]
-
-        self._add(Place((id(function), ""), f"attributes of {name}", read, function))
+        self._attributes(function)
         self._wait(wrapped, *function.__dict__.values())
+
+    def _attributes(self, owner: Any) -> None:
+        """What a function or a class has by any name, of the user's or of a library."""
+        if isinstance(owner, FunctionType):
+
+            def read() -> Any:
+                code = Same(owner.__code__, owner.__defaults__, owner.__kwdefaults__)
+                return [owner.__dict__, code]
+
+        elif owner.__flags__ & _FIXED or not owner.__flags__ & _MADE_BY_CODE:
+            return
+        else:
+
+            def read() -> Any:
+                return Same(*vars(owner).keys(), *vars(owner).values())
+
+        self._add(Place((id(owner), ""), f"attributes of {owner.__qualname__}", read, owner))
 
     def _cell(self, cell: CellType, name: str, stored: bool) -> None:
         value = _content_of(cell)
@@ -215,19 +229,15 @@ class Reach(Mentions):
                 continue
             self._seen.add(id(base))
             self._kept.append(base)
+            self._attributes(base)
             if is_library(base.__module__):
                 self._library(base.__module__, base.__name__)
                 continue
             for name, value in list(vars(base).items()):
                 self._attribute(base, name, value)
 
-            def read(base: type = base) -> Any:
-                return Same(*vars(base).keys(), *vars(base).values())
-
-            self._add(Place((id(base), ""), f"attributes of {base.__qualname__}", read, base))
-
     def _attribute(self, owner: type, name: str, value: Any) -> None:
-        if is_machinery(owner, name):
+        if is_machinery(owner, name, value):
             return
         if (is_mutable(value) and not parts_of(value)) or (
             not callable(value) and not parts_of(value)
