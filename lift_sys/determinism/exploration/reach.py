@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import random
 from collections import deque
-from collections.abc import Iterator
 from functools import lru_cache, partial
 from types import (
     BuiltinFunctionType,
@@ -286,19 +285,3 @@ def _content_of(cell: CellType) -> Any:
         return cell.cell_contents
     except ValueError:
         return GONE
-
-
-def function_of(coro: Any) -> FunctionType | None:
-    """The function that a coroutine is a call of; asyncio keeps no reference, its frame does."""
-    code = getattr(coro, "cr_code", None)
-    for each in gc.get_referents(coro):
-        if isinstance(each, FunctionType) and each.__code__ is code:
-            return each
-    return None
-
-
-def arguments_of(coro: Any) -> Iterator[tuple[str, Any]]:
-    """What a coroutine that has not begun was called with."""
-    frame = getattr(coro, "cr_frame", None)
-    if frame is not None:
-        yield from list(frame.f_locals.items())

@@ -7,8 +7,10 @@ is wrong; too many only cost schedules.
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any
 
 from lift_sys.determinism.exploration.fingerprints import Picture, TooLarge
@@ -16,7 +18,7 @@ from lift_sys.determinism.exploration.footprint import WATCHED
 from lift_sys.determinism.exploration.libraries import is_library
 from lift_sys.determinism.exploration.mentions import Place
 from lift_sys.determinism.exploration.programs import Subject
-from lift_sys.determinism.exploration.reach import Reach, arguments_of, function_of
+from lift_sys.determinism.exploration.reach import Reach
 from lift_sys.graph.graph import Graph
 
 _NOT_YET = object()
@@ -177,3 +179,19 @@ def watch_for(subject: Subject) -> Callable[[], SharedWatch]:
             )
         reached.add_thing(node, name)
     return lambda: SharedWatch(reached)
+
+
+def function_of(coro: Any) -> FunctionType | None:
+    """The function that a coroutine is a call of; asyncio keeps no reference, its frame does."""
+    code = getattr(coro, "cr_code", None)
+    for each in gc.get_referents(coro):
+        if isinstance(each, FunctionType) and each.__code__ is code:
+            return each
+    return None
+
+
+def arguments_of(coro: Any) -> Iterator[tuple[str, Any]]:
+    """What a coroutine that has not begun was called with."""
+    frame = getattr(coro, "cr_frame", None)
+    if frame is not None:
+        yield from list(frame.f_locals.items())
