@@ -66,6 +66,17 @@ async def reads_the_kernel(state):
         return file.read()
 
 
+async def asks_sqlite_for_the_time(state):
+    import sqlite3
+
+    with sqlite3.connect(":memory:") as database:
+        return database.execute("select datetime('now')").fetchone()[0]
+
+
+async def reads_a_key(state):
+    return os.environ.get("LIFT_TEST_KEY", "none")
+
+
 async def waits_for_nobody(state):
     import asyncio
 
@@ -188,6 +199,25 @@ def test_a_difference_that_nothing_holds_is_called_uncontrolled(workers):
     assert (found.verdict, found.guilty, found.runs) == ("uncontrolled", [], 2)
     assert "output" in found.difference
     assert "with everything held" in str(found)
+
+
+def test_a_clock_that_c_code_reads_is_uncontrolled_and_no_other_source_is_blamed(workers):
+    """It moves with whatever takes time, so with other processes; and nothing clears the clock."""
+    found = attribute(asks_sqlite_for_the_time, workers=workers)
+
+    assert (found.verdict, found.guilty, found.innocent) == ("uncontrolled", [], ())
+    assert "with everything held" in str(found)
+
+
+def test_the_report_says_what_was_not_tried(workers):
+    found = attribute(reads_a_key, workers=workers)
+
+    assert found.verdict == "innocent"
+    line = next(line for line in str(found).splitlines() if "not tried" in line)
+    assert "environment variables such as LIFT_TEST_KEY" in line
+    assert "sys.argv" in line
+    assert "branches" in line
+    assert found.to_dict()["untried"] == list(found.untried)
 
 
 def test_a_deadlock_is_an_outcome(workers):

@@ -137,6 +137,11 @@ def attribute(
         report,
         untested={**untested, **report.untested},
         notes=notes,
+        untried=(
+            surroundings.left(experiment.baseline.variables),
+            "sys.argv",
+            "branches that no run took",
+        ),
         elapsed=time.perf_counter() - began,
     )
 

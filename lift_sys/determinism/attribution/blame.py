@@ -15,6 +15,8 @@ from lift_sys.determinism.attribution.search import IN_PROCESS, Found, Hit
 from lift_sys.determinism.attribution.settings import Setting, Source
 
 _LOCAL = "local time"
+# Moved in other processes, so that time has passed: what C code reads from a clock moves with them.
+_SLOW = ("hash_seed", "address")
 
 
 def blame(experiment: Experiment, found: Found, target: str) -> Attribution:
@@ -44,6 +46,12 @@ def blame(experiment: Experiment, found: Found, target: str) -> Attribution:
             guilty += _causes(experiment, hit, source, lines, refinement)
             guilty += _draws(refinement, guilty)
     guilty = _without_time_zones(guilty)
+    # Nobody is accused without a line, or cleared, before time has passed with everything held.
+    if not guilty or any(not cause.site or cause.source in _SLOW for cause in guilty):
+        if not experiment.left:
+            guilty = _with_lines(guilty, found)
+        elif (residual := experiment.moves_by_itself()) is not None:
+            return _uncontrolled(experiment, residual, target)
     if any(_LOCAL in cause.refinement for cause in guilty) and "env" not in found.innocent:
         notes.append("env moves the result, too, by its time zone: a clock is read in local time")
     if guilty and not experiment.left:
@@ -173,6 +181,14 @@ def _draws(refinement: Refinement, known: Sequence[Cause]) -> list[Cause]:
 
 def _unique(places: Sequence[Place]) -> list[Place]:
     return list({place.key: place for place in places}.values())
+
+
+def _with_lines(causes: Sequence[Cause], found: Found) -> list[Cause]:
+    """The causes that a line shows; the others would have to be confirmed, with no run left."""
+    for cause in causes:
+        if not cause.site:
+            found.doubtful[cause.source] = "no line shows it, and no run was left to confirm it"
+    return [cause for cause in causes if cause.site]
 
 
 def _without_time_zones(causes: Sequence[Cause]) -> list[Cause]:

@@ -84,6 +84,7 @@ class Attribution:
         runs: How many times the target ran.
         difference: If uncontrolled, the first part of the result that differed.
         notes: What else there is to know.
+        untried: What nothing here moves, so that the report is silent about it.
         elapsed: Seconds.
     """
 
@@ -95,6 +96,7 @@ class Attribution:
     runs: int = 0
     difference: str = ""
     notes: tuple[str, ...] = ()
+    untried: tuple[str, ...] = ()
     elapsed: float = field(default=0.0, compare=False)
 
     @property
@@ -105,7 +107,8 @@ class Attribution:
     def to_dict(self) -> dict[str, Any]:
         """As JSON's types."""
         data = asdict(self)
-        data["innocent"], data["notes"] = list(self.innocent), list(self.notes)
+        for name in ("innocent", "notes", "untried"):
+            data[name] = list(data[name])
         for cause in data["guilty"]:
             cause["together"] = list(cause["together"])
         return data
@@ -123,6 +126,8 @@ class Attribution:
         if self.innocent:
             lines.append(f"  innocent: {', '.join(self.innocent)}")
         lines += [f"  not tested: {source} ({why})" for source, why in self.untested.items()]
+        if self.untried:
+            lines.append(f"  not tried: {', '.join(self.untried)}")
         lines += [f"  note: {note}" for note in self.notes]
         return "\n".join(lines)
 

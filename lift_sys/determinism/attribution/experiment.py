@@ -6,6 +6,7 @@ once is never asked again, however a later run comes to it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,6 +14,8 @@ from lift_sys.determinism.attribution.observation import Observation
 from lift_sys.determinism.attribution.processes import Runner
 from lift_sys.determinism.attribution.settings import SOURCES, Setting, Source
 from lift_sys.errors import AttributionError, CanonicalError
+
+_A_TICK = 1.05  # seconds
 
 
 class NoRunsLeftError(AttributionError):
@@ -43,6 +46,7 @@ class Experiment:
         self.answers: dict[str, Any] = {}
         self.seen: list[Observation] = []
         self.baseline = self._first()
+        self._began = time.monotonic()
 
     @property
     def left(self) -> int:
@@ -114,6 +118,16 @@ class Experiment:
         """Run once; the observation if it differs from the baseline, else None."""
         observed = self.observe(setting)
         return observed if observed.differs(self.baseline) else None
+
+    def moves_by_itself(self) -> str | None:
+        """What differs with everything held, once a second has passed; None if nothing does.
+
+        C code reads a clock without being seen, most often by the second. That is then no longer
+        the one of the baseline, which all runs so far may have shared, or not.
+        """
+        time.sleep(max(0.0, self._began + _A_TICK - time.monotonic()))
+        observed = self.diverging(Setting())
+        return None if observed is None else self.baseline.first_difference(observed)
 
     def is_asked(self, source: Source) -> bool:
         """Whether any run so far asked this source, as far as one can see it asked."""

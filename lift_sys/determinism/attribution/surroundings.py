@@ -26,6 +26,7 @@ _HOSTS = ("alpha", "bravo", "charlie")
 _UNTOUCHED = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|PATH|^LD_|^PYTHON|^VIRTUAL_ENV|_DIR$")
 # A folder of more entries is not mirrored, as the links would take longer than the runs.
 _MOST_ENTRIES = 5000
+_MOST_NAMED = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,14 @@ class Surroundings:
             if name not in self.levels[1].variables and not _UNTOUCHED.search(name):
                 for level in LEVELS:
                     self.levels[level].variables[name] = _another(os.environ.get(name), level)
+
+    def left(self, names: Sequence[str]) -> str:
+        """In words, the variables that are left as they are; those of `names` by name."""
+        kept = sorted(name for name in names if name not in self.levels[1].variables)
+        which = (
+            f"such as {', '.join(kept[:_MOST_NAMED])}" if kept else "that it was not seen to read"
+        )
+        return f"environment variables {which}"
 
     def _level(self, level: int) -> Moved:
         index = level - 1
