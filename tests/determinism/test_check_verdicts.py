@@ -59,6 +59,10 @@ class Begin(BaseNode[Note]):
         return Fork([Ask(), Plain()], then=Sum())
 
 
+def checked(target: Any, state: Any, **options: Any) -> Any:
+    return asyncio.run(check_determinism(target, state, RUNS, **options))
+
+
 def check(model: Model, runs: int = RUNS) -> Any:
     return asyncio.run(check_determinism(Graph(Begin), Note(), runs, deps=model))
 
@@ -183,7 +187,7 @@ def test_a_graph_that_always_fails_says_nothing_about_the_framework():
         async def run(self, ctx: RunContext[Table]) -> End:
             raise ValueError("no")
 
-    assert check(Graph(Fail), Table()).framework_deterministic is None
+    assert checked(Graph(Fail), Table()).framework_deterministic is None
 
 
 def test_views_that_leave_nothing_to_compare_do_not_pass():
@@ -192,11 +196,11 @@ def test_views_that_leave_nothing_to_compare_do_not_pass():
     def answer() -> int:
         return 1
 
-    report = check(answer, None, ignore=["output"])
-    whole = check(Graph(Cell(End())), Table(), ignore=["$"])
+    report = checked(answer, None, ignore=["output"])
+    whole = checked(Graph(Cell(End())), Table(), ignore=["$"])
 
     assert not report.accepted
     assert report.headline == "nothing was compared"
     assert "leaves out all that a run comes to (output)" in report.notes[0]
     assert "($.cells, $.noise, $.start)" in whole.notes[0]
-    assert check(Graph(Cell(End())), Table(), ignore=["$.cells"]).accepted
+    assert checked(Graph(Cell(End())), Table(), ignore=["$.cells"]).accepted
