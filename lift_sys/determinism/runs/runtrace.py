@@ -136,12 +136,12 @@ class RunTrace:
             )
             facts.append((address, step.node, given, left, step.returned, step.error, notes))
         given = _known_digest(known, self.before)
-        before = _known_digest(known, self.noted_before)
         for passed, state, returned, _, _, noted in self.passed:
-            left, after = _known_digest(known, state), _known_digest(known, noted)
-            node = node_name(passed.node)
-            facts.append((passed.address, node, given, left, returned, None, (before, after)))
-            given, before = left, after
+            left = _known_digest(known, state)
+            facts.append((passed.address, node_name(passed.node), given, left, returned, None))
+            given = left
+            if noted is not NO_NOTES:
+                facts.append((passed.address, _known_digest(known, noted)))
         ending = self.ending
         facts.append(ending.digest if isinstance(ending, Snapshot) else ending)
         facts.append(_known_digest(known, self.noted))

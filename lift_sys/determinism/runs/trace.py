@@ -109,9 +109,10 @@ class Tracer:
         holder: Any = current_holder.get()
         now = self.clock() - self.origin
         returned = comparable(step.successor)
-        notes = noted(holder.ctx, self._known)
-        self._known = notes
-        passed = (step, holder.state, returned, now, holder.ctx.attempt, notes)
+        ctx, notes = holder.ctx, NO_NOTES
+        if ctx._metadata or ctx._provenance:
+            notes = self._known = noted(ctx, self._known)
+        passed = (step, holder.state, returned, now, ctx.attempt, notes)
         self.trace.passed.append(passed)
 
     def returned(self, address: str, successor: Any) -> None:
