@@ -29,8 +29,8 @@ DOC = Doc(text="a")
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: check_determinism("flow.py:graph", DOC), "is a text: import what it names"),
-        (lambda: explore("flow.py:graph", DOC), "is a text: import what it names"),
+        (lambda: check_determinism("flow.py:graph", DOC), "import what it names, and give that"),
+        (lambda: explore("flow.py:graph", DOC), "import what it names, and give that"),
         (lambda: explore(Begin, DOC), "Give an instance of the node, `Begin(...)`, or a Graph"),
         (lambda: explore(graph, DOC, budget="10"), "budget='10': give a whole number"),
         (lambda: validate_concurrency(graph, DOC), "`test_cases` is Doc(text='a'): give a list"),

@@ -220,7 +220,7 @@ def as_target(target: Any, strategy: MergeStrategy | Strategy | None = None) -> 
         return FunctionTarget(target)
     if isinstance(target, str):
         raise UsageError(
-            f"{target!r} is a text: import what it names, and give that. (`lift check {target}` "
+            f"{target!r} is a text, which can't be checked: import what it names, and give that. (`lift check {target}` "
             f"takes names.)"
         )
     raise UsageError(
