@@ -16,6 +16,7 @@ from lift_sys.core.node import FunctionNode, node_name
 from lift_sys.core.policies import CachePolicy
 from lift_sys.core.ports import CacheKey
 from lift_sys.execution.code_version import code_version, named_digest
+from lift_sys.state.atomic import SetPart
 from lift_sys.state.canonical import digest, digest_of
 from lift_sys.state.keyed import ModelPart
 from lift_sys.state.lazy import can_be_lazy, hideable
@@ -24,7 +25,7 @@ from lift_sys.state.parts import Part, encoding_of
 from lift_sys.state.snapshot import Snapshot
 
 # Changes when results that were kept before must not be found any more.
-_FORMAT = 2
+_FORMAT = 3
 
 
 def key_of(
@@ -62,7 +63,7 @@ def key_of(
             if field not in identity
         ],
         "identity": named_digest(dict(identity), f"what {node_name(node)} asks"),
-        "state": _state_digest(before, hidden),
+        "state": _state_digest(before, hidden, ctx.state),
         "inputs": [
             named_digest(_input(ctx, path), f"ctx.{path}") for path in sorted(policy.inputs)
         ],
@@ -106,16 +107,41 @@ def fields_of(node: Any) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _state_digest(before: Snapshot[Any], hidden: frozenset[str]) -> list[Any]:
+def _state_digest(before: Snapshot[Any], hidden: frozenset[str], live: Any) -> list[Any]:
     root = before.root
     if not hidden:
-        return [before.digest]
+        return [before.digest, _given_fields(root, getattr(live, "model_fields_set", ()))]
     assert isinstance(root, ModelPart)
-    return [type_name(root.cls)] + [
-        [name, digest_of(encoding_of(value))]
-        for name, value in sorted(root.values.items())
-        if name not in hidden
+    shown = {name: value for name, value in root.values.items() if name not in hidden}
+    return [
+        type_name(root.cls),
+        [[name, digest_of(encoding_of(value))] for name, value in sorted(shown.items())],
+        _given_fields(root, root.fields_set - hidden, hidden),
     ]
+
+
+def _given_fields(
+    root: Any, given: Iterable[str], hidden: frozenset[str] = frozenset()
+) -> dict[Any, Any]:
+    """By path: `model_fields_set` of each model that has not been given all of its fields.
+
+    It is no part of a value's digest, but `model_dump(exclude_unset=True)` shows it.
+    """
+    found: dict[Any, Any] = {(): sorted(given)}
+    met = {id(root)}
+    ahead: list[tuple[tuple[Any, ...], Part]] = [((), root)] if isinstance(root, Part) else []
+    while ahead:
+        path, part = ahead.pop()
+        if path and isinstance(part, ModelPart) and part.fields_set != part.shape.fields:
+            found[path] = sorted(part.fields_set)
+        for key in part.children:
+            child = part.values[key]
+            if id(child) not in met and (path or key not in hidden):
+                met.add(id(child))
+                # Where in a set something stands differs between processes.
+                step = digest_of(encoding_of(child)) if isinstance(part, SetPart) else key
+                ahead.append(((*path, step), child))
+    return found
 
 
 def _identity(node: Any, ctx: RunContext[Any]) -> Mapping[str, Any]:

@@ -70,6 +70,7 @@ class CachedCall:
         self._hidden = hidden_fields(before, caching.reads)
         home = node if caching.home is None else caching.home
         self.key: CacheKey = key_of(node, ctx, before, caching.policy, self._hidden, home)
+        self._given_hidden = before.root.fields_set & self._hidden if self._hidden else ()
         self._given: WithheldContext | None = None
         self._metadata: Snapshot[dict[str, Any]] | None = None
         self._assigned: frozenset[str] = frozenset()
@@ -81,6 +82,7 @@ class CachedCall:
         state = ctx.state
         if self._hidden:
             state = lazy_copy(before.root, hidden=self._hidden, refuse=self._refuse_field)
+            state.__pydantic_fields_set__.difference_update(self._hidden)
         if "metadata" in inputs:
             self._metadata = Snapshot.take(ctx.metadata, name="metadata")
         self._refused = None
@@ -102,6 +104,8 @@ class CachedCall:
             own = hasattr(type(state), "__lift_hidden__")
             # A state that was made anew has all fields from the node.
             self._assigned = frozenset(unhide(state)) if own else hidden
+            if own:
+                state.__pydantic_fields_set__.update(self._given_hidden)
         self.ctx.state = state
         if given._provenance:
             self.ctx.provenance += given._provenance

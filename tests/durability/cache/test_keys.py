@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import pytest
-from cached_nodes import Ask, Ctx, Desk, Shout, Whole, run
+from cached_nodes import Ask, Ctx, Desk, Note, Shout, Whole, run
 from pydantic import BaseModel
 
 from lift_sys import BaseNode, End, Graph, RunContext, Subgraph, node
@@ -104,6 +104,54 @@ async def test_code_counts(change, is_new, tmp_path, monkeypatch):
         outcomes.append(result.statistics["cache_hits"])
 
     assert outcomes == [0, 0 if is_new else 1, 1]
+
+
+class Dumps(BaseNode[Desk]):
+    """Says what was set, also to its default."""
+
+    cache = True
+
+    async def run(self, ctx: Ctx) -> End[dict[str, Any]]:
+        return End(ctx.state.model_dump(exclude_unset=True))
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        (lambda: Desk(), lambda: Desk(count=0)),
+        (lambda: Desk(note=Note()), lambda: Desk(note=Note(text=""))),
+    ],
+)
+async def test_fields_that_were_set_count(states):
+    """States that are equal but were not given the same fields are dumped differently."""
+    cache, hits = MemoryCache(), []
+    for make in (*states, *states):
+        result = await run(Dumps, make(), cache=cache)
+        assert result.output == make().model_dump(exclude_unset=True)
+        hits.append(result.statistics["cache_hits"])
+
+    assert hits == [0, 0, 1, 1]
+
+
+async def test_fields_that_were_set_count_only_where_they_are_read():
+    """Of the other fields a node does not see either whether they were set, and all stay so."""
+
+    class Looks(BaseNode[Desk]):
+        cache = True
+        reads = ("question",)
+
+        async def run(self, ctx: Ctx) -> End[list[str]]:
+            ctx.state.answer = "a"
+            return End(sorted(ctx.state.model_fields_set))
+
+    cache, outcomes = MemoryCache(), []
+    for state in (Desk(count=1), Desk(count=1, log=["l"]), Desk(question="", count=1)):
+        given = state.model_fields_set
+        result = await run(Looks, state, cache=cache)
+        assert result.state.model_fields_set == given | {"answer"}
+        outcomes.append((result.output, result.statistics["cache_hits"]))
+
+    assert outcomes == [(["answer"], 0), (["answer"], 1), (["answer", "question"], 0)]
 
 
 class Mark(BaseModel, frozen=True):
