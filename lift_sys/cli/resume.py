@@ -31,7 +31,8 @@ from lift_sys.errors import UsageError
     "secrets",
     multiple=True,
     metavar="PATH=ENV_NAME",
-    help="The environment variable with the value of a secret field. Repeatable.",
+    help="The environment variable with the value of a secret: `token` of the initial state, "
+    "`0.1:token` of what step 0.1 has written, `0:Call.key` of a node. Repeatable.",
 )
 @store_option
 @click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")

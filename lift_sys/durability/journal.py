@@ -21,6 +21,7 @@ from lift_sys.core.usage import Usage, UsageLedger
 from lift_sys.durability.codec import Codec, Names
 from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, Status, chain
 from lift_sys.durability.page import Page
+from lift_sys.durability.secret_places import with_places
 from lift_sys.durability.store import Store
 from lift_sys.errors import DurabilityError, JournalError, UnknownRunError
 from lift_sys.execution.isolation import Base
@@ -35,7 +36,7 @@ class RunJournal:
         record: The run.
         epoch: Of this worker.
         facts: What had finished before.
-        secrets: Values of secret fields, by path.
+        secrets: Values of secrets, by path; see `secret_places.py`.
     """
 
     def __init__(
@@ -89,9 +90,13 @@ class RunJournal:
             JournalError: It is not what was written.
         """
         fact = self._facts.pop((kind, address), None)
-        if fact is not None and chain(fact.input, fact.body) != fact.digest:
+        if fact is None:
+            return None
+        if chain(fact.input, fact.body) != fact.digest:
             self.refuse(address, "it is not what was written, so somebody has edited it")
-        return fact
+        found: list[str] = []
+        body = with_places(fact, found)
+        return fact.model_copy(update={"body": body}) if found else fact
 
     def refuse(self, address: str, reason: str) -> None:
         """Raise a `JournalError` about the fact at `address`."""

@@ -13,6 +13,7 @@ from lift_sys.durability.codec import Codec, Names, decode_successor, encode_suc
 from lift_sys.durability.facts import Fact, RunRecord, input_of
 from lift_sys.durability.journal import RunJournal
 from lift_sys.durability.migration import migrated
+from lift_sys.durability.secret_places import secret_places, start_with_places
 from lift_sys.durability.shape import differences, shape_of
 from lift_sys.durability.store import Store
 from lift_sys.errors import ChangedGraphError, JournalError, MissingSecretError, OtherInputError
@@ -66,6 +67,7 @@ class KeepsRuns:
         if others:
             raise OtherInputError(execution_id=execution_id, differences=others)
         _refuse_changes(graph, known)
+        _opened(self, graph, known, known.epoch, facts, state=state)
         epoch = await self.take_over(execution_id)
         known, facts = await self.load(execution_id)
         return _opened(self, graph, known, epoch, facts, state=state)
@@ -96,7 +98,8 @@ class KeepsRuns:
         if migrations:
             record, facts = migrated(graph, record, facts, migrations)
         _refuse_changes(graph, record)
-        state = _state_of(codec, graph, record, secrets)
+        state = _state_of(codec, graph, record, facts, secrets)
+        _opened(self, graph, record, record.epoch, facts, state=state, secrets=secrets)
         answered(codec, record, facts, answers or {}, now=now)
         epoch = await self.take_over(execution_id)
         record, facts = await self.load(execution_id)
@@ -119,12 +122,17 @@ def _opened(
     state: Any,
     secrets: Mapping[str, Any] | None = None,
 ) -> Opened:
-    journal = RunJournal(store, record, epoch, facts, secrets=dict(secrets or {}))
+    given = dict(secrets or {})
+    if missing := [path for path in secret_places(record, facts) if path not in given]:
+        raise MissingSecretError(paths=missing)
+    journal = RunJournal(store, record, epoch, facts, secrets=given)
     codec = journal.codec_of(graph)
     try:
-        start = record.start
-        node = None if start is None else decode_successor(codec, start, path="start")
-        metadata = codec.decode(record.metadata, dict[str, Any], path="metadata")
+        start, notes = start_with_places(record, [])
+        node = (
+            None if start is None else decode_successor(codec, start, path="start", secrets=given)
+        )
+        metadata = codec.decode(notes, dict[str, Any], path="metadata", secrets=given)
     except (ValueError, LookupError, TypeError) as error:
         raise JournalError(
             execution_id=record.execution_id, address="", reason=str(error)
@@ -141,12 +149,18 @@ def _opened(
 
 
 def _state_of(
-    codec: Codec, graph: Graph[Any], record: RunRecord, secrets: Mapping[str, Any] | None
+    codec: Codec,
+    graph: Graph[Any],
+    record: RunRecord,
+    facts: Sequence[Fact],
+    secrets: Mapping[str, Any] | None,
 ) -> Any:
+    given = dict(secrets or {})
     try:
-        return codec.decode(record.state, graph.state_type or Any, secrets=dict(secrets or {}))
-    except MissingSecretError:
-        raise
+        return codec.decode(record.state, graph.state_type or Any, secrets=given)
+    except MissingSecretError as error:  # all that are missing are named at once
+        later = [path for path in secret_places(record, facts) if path not in given]
+        raise MissingSecretError(paths=[*error.paths, *later]) from None
     except (ValueError, LookupError, TypeError) as error:
         raise JournalError(
             execution_id=record.execution_id, address="", reason=f"its initial state: {error}"

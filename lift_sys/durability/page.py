@@ -19,7 +19,7 @@ from lift_sys.durability.codec import (
     encode_writes,
 )
 from lift_sys.durability.facts import Fact, Json, chain
-from lift_sys.errors import RemoteCause
+from lift_sys.errors import MissingSecretError, RemoteCause
 from lift_sys.execution.isolation import Base
 from lift_sys.execution.join import Joined
 from lift_sys.execution.results import NodeResult
@@ -98,6 +98,8 @@ class Page:
             if "provenance" in body:
                 ctx.provenance = self._applied(body, "provenance", ctx.provenance)
                 self._provenance = self._provenance.refresh(ctx.provenance, name="provenance")
+        except MissingSecretError:
+            raise
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             self._journal.refuse(fact.address, str(error))
         self._digest = fact.digest
@@ -114,6 +116,8 @@ class Page:
             return decode_successor(
                 self._codec, fact.body["successor"], path=fact.node, secrets=self._journal.secrets
             )
+        except MissingSecretError:
+            raise
         except (ValueError, LookupError, TypeError) as error:
             self._journal.refuse(fact.address, f"its successor: {error}")
 
@@ -221,7 +225,11 @@ class Page:
             if "value" not in fact.body:
                 return None
             try:
-                return self._codec.decode(fact.body["value"], asked.schema, path="answer")
+                return self._codec.decode(
+                    fact.body["value"], asked.schema, path="answer", secrets=self._journal.secrets
+                )
+            except MissingSecretError:
+                raise
             except (ValueError, LookupError, TypeError) as error:
                 self._journal.refuse(fact.address, str(error))
         if asked.until is not None and ctx.now() >= asked.until:

@@ -196,7 +196,7 @@ class Codec:
 
     def _read_secret(self, data: Form, walk: Decoding) -> Any:
         tag = data["of"]
-        given = walk.secret()
+        given = walk.secret(data.get("at"))
         return (
             None
             if given is None

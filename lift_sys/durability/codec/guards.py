@@ -53,9 +53,9 @@ class SecretPlan(Plan):
 
     def read(self, data: Form, walk: Decoding) -> Any:
         """The secret that was given for this place."""
-        if data != {"$": "secret"}:
+        if type(data) is not dict or data.get("$") != "secret" or "of" in data:
             return self.base.read_other(data, self, walk)
-        given = walk.secret()
+        given = walk.secret(data.get("at"))
         return None if given is None else secret_of(self.annotation, given)
 
 

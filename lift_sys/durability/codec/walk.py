@@ -91,10 +91,14 @@ class Decoding:
         self.secrets = {} if secrets is None else secrets
         self.missing: list[str] = []
 
-    def secret(self) -> Any:
-        """The value of the secret that stands here, or None; what is missing is noted."""
-        path = text_of(self.path, self.root)
-        if self.root == "state":
+    def secret(self, at: str | None = None) -> Any:
+        """The value of the secret that stands here, or None; what is missing is noted.
+
+        Args:
+            at: Its path in the whole run, if it is of a fact.
+        """
+        path = at or text_of(self.path, self.root)
+        if at is None and self.root == "state":
             path = path.removeprefix("state").removeprefix(".")
         if path not in self.secrets:
             self.missing.append(path)

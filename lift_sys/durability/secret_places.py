@@ -1,0 +1,116 @@
+"""Where the secrets of a run stand: each has a path of its own, told from the journal alone.
+
+`token` is of the initial state. What a step has written has its address before it: `0.1:token`, or
+`0:Call[1].key` for node 1 of the fork that step 0 returned. No graph is needed to find them, so all
+can be asked for before anything runs, those of runs inside of steps included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lift_sys.durability.facts import Fact, Json, RunRecord
+
+
+def with_places(fact: Fact, found: list[str]) -> dict[str, Any]:
+    """The body of a fact in which each secret says its path; these go to `found`, too."""
+    places = _Places(fact.address + (":edit:" if fact.kind == "edit" else ":"), found)
+    body: dict[str, Any] = {}
+    for name, value in fact.body.items():
+        if name in ("writes", "metadata", "provenance"):
+            root = "" if name == "writes" else name
+            body[name] = places.operations(value, root)
+        elif name == "successor":
+            body[name] = places.successor(value)
+        else:
+            body[name] = places.inside(value, "answer" if name == "value" else name)
+    return body
+
+
+def start_with_places(record: RunRecord, found: list[str]) -> tuple[Json, Json]:
+    """As `with_places`, for the start and the metadata of a run: `start:Call.key`."""
+    places = _Places("start:", found)
+    return places.successor(record.start), places.inside(record.metadata, "metadata")
+
+
+def secret_places(record: RunRecord, facts: Sequence[Fact]) -> list[str]:
+    """The paths of all secrets of a run but those of its initial state."""
+    found: list[str] = []
+    start_with_places(record, found)
+    for fact in facts:
+        with_places(fact, found)
+    return list(dict.fromkeys(found))
+
+
+class _Places:
+    def __init__(self, prefix: str, found: list[str]) -> None:
+        self.prefix = prefix
+        self.found = found
+
+    def operations(self, operations: Any, root: str) -> Any:
+        """A write set."""
+        made = []
+        for kind, steps, *rest in operations:
+            path = root
+            for step in steps:
+                path += f"[{step[0]!r}]" if isinstance(step, list) else f".{step}"
+            if kind == "append":
+                path += "[+]"  # the list's length is not told here
+            made.append([kind, steps, *[self.inside(each, path) for each in rest]])
+        return made
+
+    def successor(self, form: Any) -> Any:
+        """A successor, by the names of nodes."""
+        if not isinstance(form, dict):
+            return form
+        made = dict(form)
+        if form.get("$") == "Fork":
+            made["nodes"] = self.nodes(form["nodes"])
+        if "then" in form and form.get("$") in ("Fork", "Suspend"):
+            made["then"] = self.successor(form["then"])
+            return made
+        name = _short(form.get("$"))
+        return self.inside(form, f"{name}.data" if name in ("End", "Stop") else name)
+
+    def nodes(self, forms: list[Any]) -> list[Any]:
+        """The nodes of a fork, by their numbers in it."""
+        made: list[Any] = []
+        number = 0
+        for form in forms:
+            if isinstance(form, dict) and form["$"] == "rows":
+                rows = []
+                for row in form["rows"]:
+                    path = f"{_short(form['node'])}[{number}]"
+                    pairs = zip(form["fields"], row, strict=True)
+                    rows.append([self.inside(each, f"{path}.{name}") for name, each in pairs])
+                    number += 1
+                made.append({**form, "rows": rows})
+                continue
+            made.append(
+                self.inside(form, f"{_short(form['$'])}[{number}]")
+                if isinstance(form, dict)
+                else form
+            )
+            number += 1
+        return made
+
+    def inside(self, form: Any, path: str) -> Any:
+        """Any typed JSON. No data looks like a secret: a dict with a key `$` is written as pairs."""
+        if isinstance(form, list):
+            return [self.inside(each, f"{path}[{index}]") for index, each in enumerate(form)]
+        if not isinstance(form, dict):
+            return form
+        if form.get("$") == "secret":
+            place = self.prefix + path.removeprefix(".")
+            self.found.append(place)
+            return {**form, "at": place}
+        tagged = "$" in form
+        return {
+            name: self.inside(each, path if tagged and name == "v" else f"{path}.{name}")
+            for name, each in form.items()
+        }
+
+
+def _short(name: object) -> str:
+    return str(name).rpartition(":")[2].rpartition(".")[2]

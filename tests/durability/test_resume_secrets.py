@@ -1,0 +1,103 @@
+"""Secrets that nodes have written: each has a path of its own, and all are asked for first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, SecretStr
+
+from lift_sys import BaseNode, End, Fork, Graph, RunContext
+from lift_sys.durability import MemoryStore
+from lift_sys.errors import MissingSecretError
+
+
+class Vault(BaseModel):
+    token: SecretStr = SecretStr("first")
+    seen: dict[str, str] = {}
+
+
+class Begin(BaseNode[Vault]):
+    async def run(self, ctx: RunContext[Vault]) -> Split:
+        ctx.state.token = SecretStr("second")
+        ctx.metadata["note"] = SecretStr("noted")
+        return Split(key=SecretStr("split"))
+
+
+class Split(BaseNode[Vault]):
+    def __init__(self, key: SecretStr) -> None:
+        self.key = key
+
+    async def run(self, ctx: RunContext[Vault]) -> Fork[Call, Finish]:
+        return Fork([Call(key=SecretStr(f"call-{n}")) for n in range(4)], then=Finish())
+
+
+class Call(BaseNode[Vault]):
+    def __init__(self, key: SecretStr) -> None:
+        self.key = key
+
+    async def run(self, ctx: RunContext[Vault]) -> End[None]:
+        if ctx.deps:
+            raise ConnectionError("down")
+        ctx.state.seen[ctx.address] = self.key.get_secret_value()
+        return End()
+
+
+class Finish(BaseNode[Vault]):
+    async def run(self, ctx: RunContext[Vault]) -> End[SecretStr]:
+        ctx.state.seen["token"] = ctx.state.token.get_secret_value()
+        return End(SecretStr("out"))
+
+
+GRAPH = Graph(Begin)
+SECRETS: dict[str, Any] = {
+    "token": "first",
+    "0:token": "second",
+    "0:metadata['note']": "noted",
+    "0:Split.key": "split",
+    **{f"1:Call[{n}].key": f"call-{n}" for n in range(4)},
+}
+
+
+async def failed(store: MemoryStore) -> None:
+    with pytest.raises(Exception, match="down"):
+        await GRAPH.run(state=Vault(), store=store, execution_id="one", deps="fail")
+
+
+async def test_all_that_are_missing_are_named_before_the_run_is_taken_over():
+    """Those of the state, metadata and nodes at once; the worker that is at it goes on."""
+    async with MemoryStore() as store:
+        await failed(store)
+        before = await store.load("one")
+
+        for given in ({}, {"token": "first"}):
+            with pytest.raises(MissingSecretError) as caught:
+                await GRAPH.resume("one", store=store, secrets=given)
+            assert {*caught.value.paths} == {*SECRETS} - {*given}
+        assert await store.load("one") == before
+
+
+async def test_each_secret_has_a_path_of_its_own():
+    """Nodes of a fork get their own, and a plain path is of the initial state only."""
+    async with MemoryStore() as store:
+        await failed(store)
+
+        result = await GRAPH.resume("one", store=store, secrets=SECRETS)
+
+    calls = {f"1.{n}": f"call-{n}" for n in range(4)}
+    assert result.state.seen == {**calls, "token": "second"}
+
+
+async def test_a_finished_run_that_is_refused_stays_finished():
+    """Its result holds a secret, too."""
+    async with MemoryStore() as store:
+        await GRAPH.run(state=Vault(), store=store, execution_id="one")
+        before = await store.load("one")
+
+        with pytest.raises(MissingSecretError, match=r"2:End\.data"):
+            await GRAPH.resume("one", store=store, secrets=SECRETS)
+        assert await store.load("one") == before
+
+        secrets = {**SECRETS, "2:End.data": "out"}
+        result = await GRAPH.resume("one", store=store, secrets=secrets)
+    assert result.output == SecretStr("out")
