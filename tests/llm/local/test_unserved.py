@@ -1,7 +1,6 @@
 """The embedded model where no server runs: it replays, and says so when it is really asked."""
 
 import gc
-import json
 import warnings
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from pydantic_ai import Agent
 
 from lift_sys.errors import UsageError
 from lift_sys.llm.cassette import Cassette
+from lift_sys.llm.cassette.file import header_line
 from lift_sys.llm.local import dspy_lm, local_model, pydantic_ai_model
 
 MODEL = "smollm2-135m-instruct"
@@ -99,7 +99,7 @@ async def test_a_server_is_started_where_a_step_is_live(
 ):
     """Only a cassette that can't ask does without: here the weights are looked for."""
     path = tmp_path / "mood.jsonl"
-    path.write_text(json.dumps({"format": "lift_sys.cassette", "version": 1}) + "\n")
+    path.write_bytes(header_line("0" * 32))
     monkeypatch.setenv("LIFT_MODEL_PATH", str(tmp_path / "none.gguf"))
 
     with Cassette(path, "replay").use():
