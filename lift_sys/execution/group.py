@@ -137,7 +137,7 @@ class Group(Generic[HolderT]):
     def _start_some(self) -> None:
         """Start branches while there are slots; queue for one if branches are left."""
         slots = self.engine.slots
-        while self._can_start():
+        while self._waiting and not self._closed and len(self._running) < self.limit:
             if not slots.take():
                 if self._ticket is None:
                     priority = getattr(type(self.nodes[self._waiting[-1]]), "priority", 0)

@@ -15,6 +15,7 @@ from lift_sys.execution.isolation import Base, Ending
 from lift_sys.execution.results import NodeResult
 from lift_sys.graph.result import Blame
 from lift_sys.graph.walk import Walk
+from lift_sys.state.snapshot import Snapshot
 from lift_sys.state.writes import changes
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class WalkedBranches:
         self.nodes = nodes
         self.address = address
         self.blames: dict[int, Blame] = {}
+        # How most branches end: with what they began with. One for all of them.
+        self._untouched = Ending(base.state, base.metadata, base.provenance)
+        self._has_notes = True in base.has_notes
 
     def start(self, index: int) -> tuple[Walk, Coroutine[Any, Any, End[Any]]]:
         """As `Branches.start`."""
@@ -56,37 +60,40 @@ class WalkedBranches:
     ) -> NodeResult[Any]:
         """As `Branches.conclude`."""
         ending: Ending | None = None
-        assert walk.ctx is not None
+        ctx = walk.ctx
+        assert ctx is not None
         if error is None:
-            try:
-                ending = Ending.of(walk.ctx, self.base, walk.state)
-            except LiftError as failure:
-                error = failure
+            notes = self._has_notes or ctx._metadata or ctx._provenance
+            if walk.state is self.base.state and not notes:
+                ending = self._untouched
             else:
-                self._note_blame(walk)
+                try:
+                    ending = Ending.of(ctx, self.base, walk.state)
+                except LiftError as failure:
+                    error = failure
+            if walk.blame is not None and error is None:
+                self._note_blame(walk.index, walk.blame, walk.state)
         if error is not None and (isinstance(error, _FATAL) or not isinstance(error, LiftError)):
             raise error
         return NodeResult(
             node=self.nodes[walk.index],
             # What a thread that was abandoned still writes to is nobody's.
-            context=walk.ctx if error and not walk.abandoned else None,
+            context=ctx if error and not walk.abandoned else None,
             next_node=None if error or end is None else _ENDED if end.data is None else end,
             error=error,
             execution_time_ms=walk.elapsed_ms,
             busy_ms=walk.busy * 1000,
             address=walk.prefix,
-            attempts=walk.ctx.attempt,
+            attempts=ctx.attempt,
             index=walk.index,
             base=self.base,
             ending=ending,
         )
 
-    def _note_blame(self, walk: Walk) -> None:
-        blame = walk.blame
-        if blame is not None:
-            if blame.has_rewritten:
-                blame.keep(changes(self.base.state, walk.state).paths)
-            self.blames[walk.index] = blame
+    def _note_blame(self, index: int, blame: Blame, state: Snapshot[Any]) -> None:
+        if blame.has_rewritten:
+            blame.keep(changes(self.base.state, state).paths)
+        self.blames[index] = blame
 
 
 def shown(result: NodeResult[Any]) -> BranchResult:
