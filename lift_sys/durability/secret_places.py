@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lift_sys.durability.facts import Fact, Json, RunRecord
+from lift_sys.errors import JournalError
 
 
 def with_places(fact: Fact, found: list[str]) -> dict[str, Any]:
@@ -35,11 +36,22 @@ def start_with_places(record: RunRecord, found: list[str]) -> tuple[Json, Json]:
 
 
 def secret_places(record: RunRecord, facts: Sequence[Fact]) -> list[str]:
-    """The paths of all secrets of a run but those of its initial state."""
+    """The paths of all secrets of a run but those of its initial state.
+
+    Raises:
+        JournalError: A fact, or the record, is not what was written.
+    """
     found: list[str] = []
-    start_with_places(record, found)
-    for fact in facts:
-        with_places(fact, found)
+    address = ""
+    try:
+        start_with_places(record, found)
+        for fact in facts:
+            address = fact.address
+            with_places(fact, found)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise JournalError(
+            execution_id=record.execution_id, address=address, reason=str(error)
+        ) from error
     return list(dict.fromkeys(found))
 
 
