@@ -15,12 +15,8 @@ export NO_MKDOCS_2_WARNING := 1
 # Without bytecode each start of the interpreter compiles dspy again, which takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-# `make test COVERAGE=1` counts lines while it tests, as `make check` does.
-# Counted in one process: a deadline that strikes while coverage holds its lock would hang a worker.
-RUN_TESTS := $(if $(COVERAGE),$(BIN)/coverage run -m pytest,$(PYTEST) -n auto)
-
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check check-static check-rest test-all fix bench docs lock clean
+.PHONY: help setup demo test check check-static check-rest test-all coverage fix bench docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,11 +37,11 @@ demo: setup  ## the main job on real input, with the embedded model
 	$(BIN)/lift demo
 
 test: setup  ## the tests, without the slow ones
-	$(RUN_TESTS) -m "not slow"
+	$(PYTEST) -n auto -m "not slow"
 
 # Cheapest first. `.ci/run` calls the parts, so that nothing runs twice.
 check: check-static  ## all that must hold before a change lands
-	$(MAKE) test COVERAGE=1
+	$(MAKE) test
 	$(MAKE) check-rest
 
 check-static: setup  ## format, lint, layers, types
@@ -55,9 +51,8 @@ check-static: setup  ## format, lint, layers, types
 	$(BIN)/mypy
 	$(BIN)/basedpyright
 
-check-rest: setup  ## slow tests, coverage, documentation, the wheel without extras
+check-rest: setup  ## slow tests, documentation, the wheel without extras
 	$(PYTEST) -n auto -m slow
-	$(BIN)/coverage report
 	$(BIN)/mkdocs build --strict --quiet
 	rm -rf build/wheel && mkdir -p build/wheel
 	$(BIN)/uv build -q --wheel --out-dir build/wheel
@@ -65,6 +60,12 @@ check-rest: setup  ## slow tests, coverage, documentation, the wheel without ext
 	$(BIN)/uv pip install -q --python build/wheel/venv/bin/python -c constraints.txt build/wheel/*.whl
 	cd build/wheel && venv/bin/python -I -c 'import lift_sys; [getattr(lift_sys, n) for n in lift_sys.__all__]'
 	cd build/wheel && venv/bin/lift --help >venv/help.txt
+
+# In one process, as a deadline that strikes while coverage holds its lock would hang a worker; and
+# with time, as counting makes tests several times as slow.
+coverage: setup  ## lines that the fast tests run
+	$(BIN)/coverage run -m pytest -m "not slow" --timeout 200
+	$(BIN)/coverage report
 
 # A version may be on the PATH, or only in pyenv's folder, where its name on the PATH says no.
 test-all: setup  ## the tests on each Python that this machine has
