@@ -132,13 +132,17 @@ def unwatched(module: str, name: str = "") -> str:
     return "" if public in _STATELESS | _PACKAGES | SUPPORTED else public
 
 
+# Ours; and the module in which execnet runs the workers of pytest-xdist, which knows all tests.
+_WITHOUT_FILE = frozenset({"lift_sys", "__channelexec__"})
+
+
 @lru_cache(maxsize=4096)
 def is_library(module: str) -> bool:
     """Whether a module belongs to Python, to an installed package or to lift_sys."""
     root = module.partition(".")[0]
     if root in sys.stdlib_module_names and root != "__main__":
         return True
-    if root == "lift_sys":
+    if root in _WITHOUT_FILE:
         return True
     file = _file_of(module) or _file_of(root)
     if file is None:
