@@ -1,7 +1,8 @@
 """Doing to a live value what an operation of a write set says: one attribute or key at a time.
 
 No validator runs and no property is asked: values are put where snapshots see them, as restoring
-does (keyed.py). The value that is given is taken over; nobody else may have it.
+does (keyed.py). The value that is given is taken over; nobody else may have it. An operation that
+does not fit the live value raises what Python raises, or ValueError; the value may be half changed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def set_at(live: Any, path: Path, value: Any) -> Any:
     """Put `value` at `path` of `live`; return `live`, or `value` if the path is empty."""
     if not path:
         return value
-    holder, step = _value_at(live, path[:-1]), path[-1]
+    holder, step = value_at(live, path[:-1]), path[-1]
     if isinstance(step, Key):
         holder[step.key] = value
         return live
@@ -29,12 +30,12 @@ def set_at(live: Any, path: Path, value: Any) -> Any:
 
 
 def delete_at(live: Any, path: Path) -> Any:
-    """Remove what is at `path` of `live`, if there is anything; return `live`."""
-    holder, step = _value_at(live, path[:-1]), path[-1]
+    """Remove what is at `path` of `live`; return `live`."""
+    holder, step = value_at(live, path[:-1]), path[-1]
     if isinstance(step, Key):
-        holder.pop(step.key, None)
+        del holder[step.key]
         return live
-    _places(holder, step).pop(step, None)
+    del _places(holder, step)[step]
     if hasattr(type(holder), "__lift_origin__"):  # a lazy state would fill it in again
         object.__setattr__(holder, "__lift_deleted__", holder.__lift_deleted__ | {step})
     return live
@@ -42,11 +43,12 @@ def delete_at(live: Any, path: Path) -> Any:
 
 def append_at(live: Any, path: Path, tail: list[Any]) -> Any:
     """Append `tail` to the list at `path` of `live`; return `live`."""
-    _value_at(live, path).extend(tail)
+    value_at(live, path).extend(tail)
     return live
 
 
-def _value_at(live: Any, path: Path) -> Any:
+def value_at(live: Any, path: Path) -> Any:
+    """What is at `path` of `live`."""
     for step in path:
         if isinstance(step, Key):
             live = live[step.key]
@@ -63,9 +65,12 @@ def _places(model: BaseModel, name: str) -> dict[str, Any]:
     if name in kind.__pydantic_fields__:
         found: dict[str, Any] = raw_dict(model)
         return found
-    slot = "__pydantic_private__" if name in kind.__private_attributes__ else "__pydantic_extra__"
+    is_private = name in kind.__private_attributes__
+    slot = "__pydantic_private__" if is_private else "__pydantic_extra__"
     others: dict[str, Any] | None = getattr(model, slot)
     if others is None:
+        if not is_private:
+            raise ValueError(f"{kind.__qualname__} has no attribute `{name}`")
         others = {}
         object.__setattr__(model, slot, others)
     return others

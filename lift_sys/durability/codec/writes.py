@@ -16,6 +16,7 @@ from lift_sys.durability.codec.hints import is_union, stripped
 from lift_sys.durability.codec.plan import Plan
 from lift_sys.durability.codec.walk import Decoding, Encoding, read, written
 from lift_sys.durability.facts import Json
+from lift_sys.state.applying import append_at, delete_at, set_at, value_at
 from lift_sys.state.atomic import ListPart
 from lift_sys.state.dicts import DictPart
 from lift_sys.state.keyed import ModelPart
@@ -102,17 +103,14 @@ def apply_writes(
             walk.path = _steps(way)
             if kind == "set":
                 made = _plan_at(codec, annotation, way).decode(rest[0], walk)
-                if way:
-                    _put(_reached(value, way[:-1]), way[-1], made)
-                else:
-                    value = made
+                value = set_at(value, way, made)
             elif kind == "append":
                 plan = _plan_at(codec, annotation, way, tail=True)
-                _reached(value, way).extend(plan.decode(rest[0], walk))
+                append_at(value, way, plan.decode(rest[0], walk))
             elif kind == "delete":
-                _remove(_reached(value, way[:-1]), way[-1])
+                delete_at(value, way)
             elif kind == "fields":
-                object.__setattr__(_reached(value, way), "__pydantic_fields_set__", {*rest[0]})
+                object.__setattr__(value_at(value, way), "__pydantic_fields_set__", {*rest[0]})
             else:
                 raise ValueError(f"no operation on a state: {kind!r}")
         return value
@@ -189,43 +187,6 @@ def _path_of(codec: Codec, data: Any) -> Path:
     return tuple(
         step if isinstance(step, str) else Key(codec.decode(step[0], path="key")) for step in data
     )
-
-
-def _places(model: Any, name: str) -> dict[str, Any]:
-    """The dict in which a model keeps an attribute, whether or not it can be assigned to."""
-    cls = type(model)
-    if name in cls.__pydantic_fields__:
-        return model.__dict__  # type: ignore[no-any-return]
-    slot = "__pydantic_private__" if name in cls.__private_attributes__ else "__pydantic_extra__"
-    found: dict[str, Any] | None = getattr(model, slot)
-    if found is None:
-        raise ValueError(f"{cls.__qualname__} has no attribute `{name}`")
-    return found
-
-
-def _reached(value: Any, path: Path) -> Any:
-    for step in path:
-        value = value[step.key] if isinstance(step, Key) else _places(value, step)[step]
-    return value
-
-
-def _put(holder: Any, step: str | Key, value: Any) -> None:
-    if isinstance(step, Key):
-        holder[step.key] = value
-        return
-    _places(holder, step)[step] = value
-    if step not in type(holder).__private_attributes__:
-        holder.__pydantic_fields_set__.add(step)
-
-
-def _remove(holder: Any, step: str | Key) -> None:
-    if isinstance(step, Key):
-        del holder[step.key]
-        return
-    del _places(holder, step)[step]
-    if hasattr(type(holder), "__lift_origin__"):  # a lazy state would fill it in again
-        gone = holder.__lift_deleted__ | {step}
-        object.__setattr__(holder, "__lift_deleted__", gone)
 
 
 def _fields_set(
