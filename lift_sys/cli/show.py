@@ -87,8 +87,8 @@ def _step_lines(step: StepView) -> Iterator[str]:
     for operation in step.writes:
         yield f"{pad}  {_operation(operation)}"
     for index, reason in step.failed.items():
-        text = reason if isinstance(reason, str) else ": ".join(map(str, reason or ()))  # type: ignore[arg-type]
-        yield f"{pad}  branch {index}: {text}"
+        said = ": ".join(map(str, reason)) if isinstance(reason, list) else reason
+        yield f"{pad}  branch {index}: {said}"
     if step.question is not None:
         said = "answered" if step.answered else "asks"
         yield f"{pad}  {said} {step.question['key']!r}: {step.question['reason']}"

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 _DOES = {
@@ -49,10 +50,9 @@ def noticed(caveats: set[str]) -> Iterator[None]:
         threading.Thread.start = start  # type: ignore[method-assign]
 
 
+@cache  # a hook stays for good, so one has to do
 def _install() -> None:
-    if not getattr(sys, "_lift_sys_audited", False):
-        sys._lift_sys_audited = True  # type: ignore[attr-defined]
-        sys.addaudithook(_heard)
+    sys.addaudithook(_heard)
 
 
 def _heard(event: str, arguments: tuple[Any, ...]) -> None:

@@ -131,8 +131,13 @@ def prove_merge(
         raise UsageError(f"{rule.__name__} is a class: give one that is made, `{rule.__name__}()`.")
     if type(budget) is not int or budget < 1:
         raise UsageError(f"budget={budget!r}: give a whole number of merges, 1 or more.")
-    strategy = as_strategy(rule) if isinstance(rule, (MergeStrategy, Strategy)) else None
-    if strategy is None and not callable(rule):
+    strategy: Strategy | None = None
+    reducer: Callable[[Any, Any], Any] | None = None
+    if isinstance(rule, (MergeStrategy, Strategy)):
+        strategy = as_strategy(rule)
+    elif callable(rule):
+        reducer = rule
+    else:
         raise UsageError(f"{rule!r} is no strategy and no reducer `(base, values) -> value`.")
     plain = branches is None and is_ours(strategy or rule)
     if branches is None:
@@ -143,12 +148,11 @@ def prove_merge(
                 f"`branches`, what each branch comes to, and `base`, what was there before."
             )
         base, branches = sampled
+    merge: Merge
     if strategy is not None:
-        merge: Merge = Joins(strategy, base, branches)
-    elif streaming:
-        merge = Folds(rule, base, branches)  # type: ignore[arg-type]
-    else:
-        merge = Reductions(rule, base, branches)  # type: ignore[arg-type]
+        merge = Joins(strategy, base, branches)
+    elif reducer is not None:
+        merge = (Folds if streaming else Reductions)(reducer, base, branches)
     verdict: Verdict = "order_dependent"
     found, caveats = Climb(), tuple[str, ...]()
     if not isinstance(strategy, Race):

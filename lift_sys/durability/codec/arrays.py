@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from lift_sys.durability.codec.leaves import base64_bytes, base64_text
-from lift_sys.durability.codec.plan import Form
+from lift_sys.durability.codec.plan import Encode, Form
 from lift_sys.durability.codec.walk import Decoding, Encoding, Refused
 from lift_sys.durability.facts import Json
 
@@ -15,7 +15,7 @@ from lift_sys.durability.facts import Json
 _KINDS = frozenset("biufcmMSU")
 
 
-def array_writer(kind: type) -> Any:
+def array_writer(kind: type) -> Encode | None:
     """What writes values of a numpy class, or None if it is no such class."""
     numpy = sys.modules.get("numpy") if kind.__module__.partition(".")[0] == "numpy" else None
     if numpy is None:

@@ -124,7 +124,7 @@ class Codec:
     def _writer_for(self, kind: type) -> Writer:
         kind = getattr(kind, "__lift_origin__", kind)
         if (writer := array_writer(kind)) is not None:
-            return writer  # type: ignore[no-any-return]
+            return writer
         if issubclass(kind, (type, GenericAlias, UnionType)) or kind.__module__ == "typing":
             return self._write_type
         if is_secret_type(kind):
