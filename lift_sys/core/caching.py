@@ -6,15 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-#: Asked when a run begins.
-is_caching: ContextVar[bool] = ContextVar("lift_sys_caching", default=True)
+#: How many `without_cache` the running code is inside of. Counted, since they need not end in turn.
+_without: ContextVar[int] = ContextVar("lift_sys_without_cache", default=0)
+
+
+def is_caching() -> bool:
+    """Whether a run that begins here may use its cache."""
+    return _without.get() == 0
 
 
 @contextmanager
 def without_cache() -> Iterator[None]:
     """Runs that begin inside use no cache: checks of determinism, recordings of model calls."""
-    token = is_caching.set(False)
+    _without.set(_without.get() + 1)
     try:
         yield
     finally:
-        is_caching.reset(token)
+        _without.set(max(_without.get() - 1, 0))  # it may end in a context where it did not begin

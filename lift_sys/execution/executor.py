@@ -110,7 +110,7 @@ class ParallelExecutor(Generic[ServedT_contra]):
             max_steps=self.max_steps,
             metadata_reducers=self.metadata_reducers,
             outer=outer,
-            cache=cache if is_caching.get() else None,
+            cache=cache if is_caching() else None,
             cache_policy=self.cache_policy,
         )
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from lift_sys.errors import CassetteFileError
 from lift_sys.llm.cassette import Cassette
+from lift_sys.llm.cassette.current import cassette_in_use
 from lift_sys.llm.cassette.file import read
 from lift_sys.llm.cassette.journal import journal_path
 
@@ -55,6 +56,7 @@ def test_two_sessions_keep_what_both_have_recorded(path, mode, order):
         for number in order:
             sessions[number][0].close()
 
+    assert cassette_in_use() is None
     assert answers(path) == {0: "said 0", 1: "said 1"}
     assert [item.name for item in path.parent.iterdir()] == [path.name]
 

@@ -49,9 +49,6 @@ def read_items(data: Form, item: Plan, walk: Decoding) -> list[Any]:
 def write_set(items: Iterable[Any], item: Plan, walk: Encoding) -> list[Json]:
     """Write the items of a set in the order of what is written."""
     forms = write_items([*items], item, walk)
-    texts = [form for form in forms if isinstance(form, str)]
-    if len(texts) == len(forms):
-        return [*sorted(texts)]
     return sorted(forms, key=lambda form: json.dumps(form, sort_keys=True))
 
 

@@ -44,25 +44,33 @@ class Replays:
         self.outer = outer
 
 
-_in_use: ContextVar[Cassette | None] = ContextVar("lift_sys_cassette", default=None)
+_in_use: ContextVar[tuple[Cassette, ...]] = ContextVar("lift_sys_cassette", default=())
 _replays: ContextVar[Replays | None] = ContextVar("lift_sys_cassette_replays", default=None)
 _asking: ContextVar[tuple[object, ...]] = ContextVar("lift_sys_cassette_asking", default=())
 
 
 def cassette_in_use() -> Cassette | None:
     """The innermost cassette whose `use()` the running code is inside of."""
-    return _in_use.get()
+    within = _in_use.get()
+    return within[-1] if within else None
 
 
 @contextmanager
 def using(cassette: Cassette) -> Iterator[None]:
-    """Make it the one in use. Caches are not: they would keep calls from it."""
-    token = _in_use.set(cassette)
+    """Make it the one in use. Caches are not: they would keep calls from it.
+
+    Whichever ends first takes only itself away: sessions need not end in turn.
+    """
+    _in_use.set((*_in_use.get(), cassette))
     try:
         with without_cache():
             yield
     finally:
-        _in_use.reset(token)
+        within = _in_use.get()
+        for at in reversed(range(len(within))):
+            if within[at] is cassette:
+                _in_use.set(within[:at] + within[at + 1 :])
+                break
 
 
 @contextmanager
