@@ -10,9 +10,9 @@ from __future__ import annotations
 import collections
 import itertools
 import logging
-import operator
 import struct
 from functools import partial
+from operator import is_
 from random import Random
 from types import (
     MappingProxyType,
@@ -54,8 +54,50 @@ class Same:
         return (
             isinstance(other, Same)
             and len(self.things) == len(other.things)
-            and all(map(operator.is_, self.things, other.things))
+            and all(map(is_, self.things, other.things))
         )
+
+
+class Guard:
+    """Tells much quicker than a picture that a value is as it was; that it fails means nothing.
+
+    It holds while each list, dict and `__dict__` in the value has the very things that it had.
+    """
+
+    __slots__ = ("_dicts", "_lists", "_owners", "_value")
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+        self._lists: list[tuple[list[Any], tuple[Any, ...]]] = []
+        self._dicts: list[tuple[dict[Any, Any], tuple[Any, ...], tuple[Any, ...]]] = []
+        self._owners: list[tuple[Any, dict[str, Any]]] = []
+
+    def add_list(self, items: list[Any]) -> None:
+        """Watch a list."""
+        self._lists.append((items, tuple(items)))
+
+    def add_dict(self, items: dict[Any, Any]) -> None:
+        """Watch a dict."""
+        self._dicts.append((items, tuple(items), tuple(items.values())))
+
+    def add_attributes(self, owner: Any, attributes: dict[str, Any]) -> None:
+        """Watch the `__dict__` of an object, which may get another one."""
+        self._owners.append((owner, attributes))
+        self.add_dict(attributes)
+
+    def holds(self, value: Any) -> bool:
+        """Whether `value` is sure to be as it was."""
+        if value is not self._value:
+            return False
+        for owner, attributes in self._owners:
+            if owner.__dict__ is not attributes:
+                return False
+        for keyed, keys, values in self._dicts:
+            if len(keyed) != len(keys) or not all(map(is_, keyed, keys)):
+                return False
+            if not all(map(is_, keyed.values(), values)):
+                return False
+        return all(len(now) == len(was) and all(map(is_, now, was)) for now, was in self._lists)
 
 
 class Picture:
@@ -63,10 +105,12 @@ class Picture:
 
     Attributes:
         opaque: Types met that can't be looked into, and may well have a state.
+        guard: Of the last value; None if it has parts that no guard can watch.
     """
 
     def __init__(self) -> None:
         self.opaque: set[str] = set()
+        self.guard: Guard | None = None
         self._left = 0
         self._inside: set[int] = set()
 
@@ -76,8 +120,10 @@ class Picture:
         Raises:
             TooLarge: It has too many parts.
         """
-        if type(value) in PLAIN:
+        if type(value) in PLAIN or type(value) is Same:
+            self.guard = None
             return value
+        self.guard = Guard(value)
         self._left = _MOST_PARTS
         self._inside.clear()
         return self._of(value)
@@ -105,7 +151,12 @@ class Picture:
             self._inside.discard(id(value))
 
     def _parts(self, value: Any, cls: type) -> object:
+        guard = self.guard
         if cls in (list, dict, tuple):
+            if guard is not None and cls is list:
+                guard.add_list(value)
+            elif guard is not None and cls is dict:
+                guard.add_dict(value)
             return cls, self._known(value)
         own: list[object] = [cls, id(value)]
         if is_library(cls.__module__):
@@ -113,10 +164,17 @@ class Picture:
         else:
             own += [self._library(value, base) for base in library_bases(cls)]
             own += [self._of(getattr(value, name, None)) for name in slots_of(cls)]
+            if slots_of(cls):
+                self.guard = None
+        if any(part is not None for part in own[2:]):
+            self.guard = None
         attributes = getattr(value, "__dict__", None)
-        if isinstance(attributes, dict) and attributes and is_known(cls):
-            known = own_names(cls)
-            own.append(self._of({k: v for k, v in attributes.items() if k not in known}))
+        if isinstance(attributes, dict) and is_known(cls):
+            if guard is not None:
+                guard.add_attributes(value, attributes)
+            if attributes:
+                known = own_names(cls)
+                own.append(self._known({k: v for k, v in attributes.items() if k not in known}))
         return tuple(own)
 
     def _library(self, value: Any, cls: Any) -> object:

@@ -191,7 +191,8 @@ class Chooser(ControlledBase):
             entry.handle._run()
         while self._quiet:
             self._run_quiet(self._quiet.pop(0))
-        recording.end()
+        if kind is not Kind.SLEEP:  # its end runs no code of the user's
+            recording.end()
 
     def _run_quiet(self, entry: Entry) -> None:
         """Run bookkeeping, and let what it wakes be caused by all that it counted."""

@@ -203,7 +203,7 @@ class Reach(Mentions):
 
             def read() -> Any:
                 code = Same(owner.__code__, owner.__defaults__, owner.__kwdefaults__)
-                return [owner.__dict__, code]
+                return [owner.__dict__, code] if owner.__dict__ else code
 
         elif owner.__flags__ & _FIXED or not owner.__flags__ & _MADE_BY_CODE:
             return

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
 
-from lift_sys.determinism.exploration.fingerprints import Picture, TooLarge
+from lift_sys.determinism.exploration.fingerprints import Guard, Picture, TooLarge
 from lift_sys.determinism.exploration.footprint import WATCHED
 from lift_sys.determinism.exploration.libraries import is_library
 from lift_sys.determinism.exploration.mentions import Place
@@ -36,6 +36,7 @@ class SharedWatch:
         self._picture = Picture()
         self._places: dict[tuple[int, str], tuple[Place, str]] = {}
         self._last: dict[tuple[int, str], object] = {}
+        self._guards: dict[tuple[int, str], Guard | None] = {}
         self._owners: dict[str, set[str]] = {}
         self._makers: dict[str, str] = {}
         self._written: set[str] = set()
@@ -133,7 +134,13 @@ class SharedWatch:
 
     def _look_at(self, key: tuple[int, str], place: Place) -> object:
         try:
-            return self._picture.of(place.read())
+            value = place.read()
+            guard = self._guards.get(key)
+            if guard is not None and guard.holds(value):
+                return self._last[key]
+            now = self._picture.of(value)
+            self._guards[key] = self._picture.guard
+            return now
         except TooLarge:
             self.caveats.add(f"{place.name} is too large to be watched")
         except Exception as error:
