@@ -19,7 +19,7 @@ from lift_sys.determinism.exploration.programs import subject_of
 from lift_sys.determinism.exploration.samplers import RandomWalk
 from lift_sys.determinism.exploration.watch import watch_for
 
-MOST_RUNS = 800
+MOST_RUNS = 250
 """A program with more schedules than this is not searched to its end, and left out."""
 
 SYNC = ("read", "write", "bump")
