@@ -130,22 +130,25 @@ class RunTrace:
             if step.given is None and step.error is None and not step.text:
                 continue  # it did not finish, or is the first one of `passed`
             given, left = _known_digest(known, step.before), _known_digest(known, step.after)
-            notes = (
-                _known_digest(known, step.noted_before),
-                _known_digest(known, step.noted_after),
-            )
-            facts.append((address, step.node, given, left, step.returned, step.error, notes))
-        given = _known_digest(known, self.before)
-        for passed, state, returned, _, _, noted in self.passed:
-            left = _known_digest(known, state)
-            facts.append((passed.address, node_name(passed.node), given, left, returned, None))
-            given = left
-            if noted is not NO_NOTES:
-                facts.append((passed.address, _known_digest(known, noted)))
+            was = _known_digest(known, step.noted_before)
+            is_now = _known_digest(known, step.noted_after)
+            facts.append((address, step.node, given, left, step.returned, step.error, was, is_now))
+        # One walk, in its order: the first step's address tells those of all, and what each has
+        # returned tells the next one's node.
+        last, given = self.before, _known_digest(known, self.before)
+        walked: list[Hashable] = [given]
+        if self.passed:
+            first = self.passed[0][0]
+            walked += (first.address, node_name(first.node))
+        for _, state, returned, _, _, noted in self.passed:
+            if state is not last:
+                last, given = state, _known_digest(known, state)
+            notes = "" if noted is NO_NOTES else _known_digest(known, noted)
+            walked += (given, returned, notes)
         ending = self.ending
-        facts.append(ending.digest if isinstance(ending, Snapshot) else ending)
-        facts.append(_known_digest(known, self.noted))
-        return frozenset(facts)
+        walked.append(ending.digest if isinstance(ending, Snapshot) else ending)
+        walked.append(_known_digest(known, self.noted))
+        return frozenset(facts), tuple(walked)
 
     def settle(self) -> None:
         """Make `steps` of what has passed."""
