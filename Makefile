@@ -52,7 +52,7 @@ check-static: setup  ## format, lint, layers, types
 	$(BIN)/basedpyright
 
 check-rest: setup  ## slow tests, documentation, the wheel without extras
-	$(PYTEST) -n auto -m slow
+	$(PYTEST) -n auto -m slow --durations 20
 	$(BIN)/mkdocs build --strict --quiet
 	rm -rf build/wheel && mkdir -p build/wheel
 	$(BIN)/uv build -q --wheel --out-dir build/wheel
