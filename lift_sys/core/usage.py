@@ -53,15 +53,33 @@ class Usage:
 class UsageLedger(Mapping[str, Usage]):
     """Usage by address, in declared order, for everything that was spent in a run."""
 
-    __slots__ = ("_entries",)
+    __slots__ = ("_entries", "_news")
 
     def __init__(self) -> None:
         self._entries: dict[str, Usage] = {}
+        self._news: set[str] = set()
 
     def add(self, address: str, usage: Usage) -> None:
         """Add `usage` to what the step at `address` has cost so far."""
         earlier = self._entries.get(address)
         self._entries[address] = usage if earlier is None else earlier + usage
+        self._news.add(address)
+
+    def learn(self, address: str, usage: Usage) -> None:
+        """Take in what was noted of an address before; of several notes the latest, the largest."""
+        earlier = self._entries.get(address)
+        if earlier is None or _amount(earlier) < _amount(usage):
+            self._entries[address] = usage
+
+    def forget_news(self, address: str) -> None:
+        """What was spent there has been told."""
+        self._news.discard(address)
+
+    def take_news(self, beginnings: tuple[str, ...]) -> list[str]:
+        """Addresses that begin so, and that were added to since this last told of them."""
+        found = [each for each in tuple(self._news) if each.startswith(beginnings)]
+        self._news.difference_update(found)
+        return found
 
     @property
     def total(self) -> Usage:
@@ -79,3 +97,7 @@ class UsageLedger(Mapping[str, Usage]):
 
     def __repr__(self) -> str:
         return f"UsageLedger({dict(self)!r})"
+
+
+def _amount(usage: Usage) -> tuple[float, ...]:
+    return usage.calls, usage.input_tokens, usage.output_tokens, usage.seconds, usage.cost or 0.0

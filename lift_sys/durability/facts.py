@@ -40,7 +40,7 @@ class Fact(BaseModel):
         attempt: Which attempt finished, from 1.
         input: Digest of the walk before this fact.
         digest: Digest of the walk after it: `chain(input, body)`.
-        body: What it did, in typed JSON: see `journal.py`. `{}` for `started`.
+        body: What it did, in typed JSON: see `journal.py`; of `started` what it has spent so far.
         started_at: When the node's last attempt began, in UTC.
         elapsed: Seconds that the node ran.
         tokens: Tokens that the step spent.
@@ -82,7 +82,7 @@ class RunRecord(BaseModel):
         created_at, updated_at: In UTC.
         elapsed: Seconds that it ran, over all its processes.
         error: Why it failed, as text.
-        steps, tokens, cost: Sums over its facts; kept by the store.
+        steps, tokens, cost: Sums over its facts, also of attempts that failed; kept by the store.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -12,16 +12,16 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import node_name
 from lift_sys.core.successors import Question
-from lift_sys.core.usage import Usage, UsageLedger
 from lift_sys.durability.codec import Codec, Names
 from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, Status, chain
 from lift_sys.durability.page import Page
 from lift_sys.durability.secret_places import with_places
+from lift_sys.durability.spending import Spending
 from lift_sys.durability.store import Store
 from lift_sys.errors import DurabilityError, JournalError, UnknownRunError
 from lift_sys.execution.isolation import Base
@@ -53,7 +53,7 @@ class RunJournal:
         self.execution_id = record.execution_id
         self.epoch = epoch
         self.secrets = secrets
-        self.ledger = UsageLedger()
+        self.spending = Spending(facts)
         self.stops: list[str] = []
         self._facts: dict[tuple[Kind, str], Fact] = {}
         self._codecs: dict[int, tuple[Graph[Any], Codec]] = {}
@@ -61,8 +61,6 @@ class RunJournal:
             if fact.kind == "started":
                 continue
             self._facts[fact.kind, fact.address] = fact
-            if spent := fact.body.get("usage"):
-                self.ledger.add(fact.address, Usage(**cast("dict[str, Any]", spent)))
             if fact.body.get("stops"):
                 self.stops.append(fact.address)
 
@@ -111,7 +109,8 @@ class RunJournal:
             attempt=ctx.attempt,
             started_at=datetime.now(UTC),
         )
-        self.store.mark(self.execution_id, self.epoch, fact)
+        self.spending.begin(fact)
+        self.store.mark(self.execution_id, self.epoch, self.spending.told(fact))
 
     async def keep(
         self,
@@ -123,11 +122,7 @@ class RunJournal:
         elapsed: float = 0.0,
     ) -> str:
         """Commit a fact about the step of `ctx`; return the walk's digest after it."""
-        usage = ctx.scope.ledger._entries.get(ctx.address) if kind == "step" else None
-        if usage is not None:
-            body["usage"] = {
-                name: value for name in Usage.__slots__ if (value := getattr(usage, name))
-            }
+        lost, tokens, cost = self._spent(kind, ctx, body)
         fact = Fact.model_construct(
             kind=kind,
             address=ctx.address,
@@ -138,14 +133,31 @@ class RunJournal:
             body=body,
             started_at=datetime.now(UTC) - timedelta(seconds=elapsed),
             elapsed=elapsed,
-            tokens=0 if usage is None else usage.tokens,
-            cost=None if usage is None else usage.cost,
+            tokens=tokens,
+            cost=cost,
         )
         try:
-            await self.store.commit(self.execution_id, self.epoch, [fact])
+            await self.store.commit(self.execution_id, self.epoch, [*lost, fact])
         except UnknownRunError:
             self.refuse("", "somebody has removed it while it ran")
         return fact.digest
+
+    def _spent(
+        self, kind: Kind, ctx: RunContext[Any], body: dict[str, Json]
+    ) -> tuple[list[Fact], int, float | None]:
+        """Enter what a step has spent; what else there is to say with its fact, and the sums."""
+        spending, address = self.spending, ctx.address
+        if kind == "join":
+            return spending.lost((f"{address}.",)), 0, None
+        if kind != "step":
+            return [], 0, None
+        lost: list[Fact] = []
+        if ctx._calls is not None and ctx._calls[0] == address:  # it has run others inside
+            lost = spending.lost((f"{address}>", f"{address}~"), but=address)
+        spending.end(address)
+        spent, tokens, cost = spending.at(address)
+        body |= spent
+        return lost, tokens, cost
 
     async def close(
         self,
@@ -159,11 +171,13 @@ class RunJournal:
         if error is not None:
             status = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
         text = None if error is None else f"{type(error).__name__}: {error}"
-        finish = self.store.finish(
-            self.execution_id, self.epoch, status, elapsed=elapsed, error=text
-        )
         if error is None:
-            await finish
+            await self._finish(status, elapsed, text)
         else:  # why it ended matters more than that this could not be said
             with suppress(DurabilityError, UnknownRunError):
-                await finish
+                await self._finish(status, elapsed, text)
+
+    async def _finish(self, status: Status, elapsed: float, error: str | None) -> None:
+        if lost := self.spending.lost(("",)):
+            await self.store.commit(self.execution_id, self.epoch, lost)
+        await self.store.finish(self.execution_id, self.epoch, status, elapsed=elapsed, error=error)

@@ -144,7 +144,7 @@ def _opened(
         metadata=metadata,
         user_id=record.user_id,
         seed=record.seed,
-        usage=journal.ledger,
+        usage=journal.spending.ledger,
     )
 
 

@@ -55,9 +55,7 @@ async def rewind(
     """
     record, facts = await store.load(execution_id)
     _refuse_unknown(record, facts, at)
-    kept = [
-        fact for fact in facts if is_before(fact.kind, fact.address, at, stops="stops" in fact.body)
-    ]
+    kept = [fact for fact in facts if _is_shared(fact, at)]
     if changes:
         if graph is None:
             raise TypeError("rewind needs the graph to change the state of its run")
@@ -81,6 +79,12 @@ async def rewind(
     if not await store.create(made, kept):
         raise UsageError(f"There is a run {name!r} already; give the new one another name.")
     return name
+
+
+def _is_shared(fact: Fact, at: str) -> bool:
+    # A mark is only of interest for what a step without another fact has spent.
+    kind: Kind = "step" if fact.kind == "started" and fact.body else fact.kind
+    return is_before(kind, fact.address, at, stops="stops" in fact.body)
 
 
 def written_fields(graph: Graph[Any], changes: Mapping[str, Any], *, at: str) -> list[Json]:

@@ -62,11 +62,10 @@ class Runs(RuleBasedStateMachine):
                 gone.add(("started", one.address))
             kept[:] = [old for old in kept if (old.kind, old.address) not in gone]
             kept.append(one)
-        counted = [one for one in kept if one.kind != "started"]
-        costs = [one.cost for one in counted if one.cost is not None]
+        costs = [one.cost for one in kept if one.cost is not None]
         sums = {
             "steps": sum(one.kind == "step" for one in kept),
-            "tokens": sum(one.tokens for one in counted),
+            "tokens": sum(one.tokens for one in kept),
             "cost": sum(costs) if costs else None,
         }
         self.records[name] = self.records[name].model_copy(update=sums)

@@ -31,7 +31,8 @@ _CLAIM: Final = (
     "WHERE execution_id = ? AND epoch = ? RETURNING id, last_seq"
 )
 _REPLACE: Final = (
-    "DELETE FROM lift_facts WHERE run = ? AND address = ? AND kind IN (?, ?) RETURNING kind"
+    "DELETE FROM lift_facts WHERE run = ? AND address = ? AND kind IN (?, ?) "
+    "RETURNING kind, tokens, cost"
 )
 _FEW, _MANY = 4, 100
 _PRESENT: Final = (
@@ -41,8 +42,8 @@ _SUM: Final = (
     "UPDATE lift_runs SET "
     "steps = (SELECT count(*) FROM lift_facts WHERE run = lift_runs.id AND kind = 'step'), "
     "tokens = (SELECT coalesce(sum(tokens), 0) FROM lift_facts "
-    "WHERE run = lift_runs.id AND kind <> 'started'), "
-    "cost = (SELECT sum(cost) FROM lift_facts WHERE run = lift_runs.id AND kind <> 'started') "
+    "WHERE run = lift_runs.id), "
+    "cost = (SELECT sum(cost) FROM lift_facts WHERE run = lift_runs.id) "
     "WHERE id = ?"
 )
 
@@ -65,10 +66,9 @@ def create(db: Connection, run: RunRecord, facts: Sequence[Fact]) -> bool:
 def commit(db: Connection, execution_id: str, epoch: int, given: Sequence[Row]) -> None:
     """Add facts; each replaces one of its kind and address, and a step also `started`."""
     given = _that_stay(given)
-    counted = [row for row in given if row[0] != "started"]
-    costs = [row[7] for row in counted if row[7] is not None]
+    costs = [row[7] for row in given if row[7] is not None]
     cost = sum(costs) if costs else None
-    steps, tokens = sum(row[0] == "step" for row in counted), sum(row[6] for row in counted)
+    steps, tokens = sum(row[0] == "step" for row in given), sum(row[6] for row in given)
     sums = (len(given), steps, tokens, cost, cost, rows.now(), execution_id, epoch)
     claimed = db.execute(_CLAIM, sums)
     if not claimed:
@@ -247,7 +247,7 @@ def _add(db: Connection, key: int, last: int, given: Sequence[Row]) -> bool:
             continue
         also = "started" if row[0] == "step" else row[0]
         gone = db.execute(_REPLACE, (key, row[1], row[0], also))
-        replaced |= any(kind != "started" for (kind,) in gone)
+        replaced |= any(row != ("started", 0, None) for row in map(tuple, gone))
     first = last - len(given) + 1
     db.execute_many(_ADD_FACT, [(key, first + index, *row) for index, row in enumerate(given)])
     return replaced

@@ -80,7 +80,7 @@ class Writer(Executor):
             if isinstance(job, Batch):
                 for commit in job.commits:
                     for row in commit.rows:
-                        if row[0] == "step":
+                        if row[0] in ("step", "started"):  # or an older mark would come after it
                             self._held.pop((commit.run, str(row[1])), None)
             elif job.writes:  # the end of a run: its marks come before it
                 for key in [key for key in self._held if key[0] == job.run]:
