@@ -20,6 +20,7 @@ from lift_sys.core.successors import Question
 from lift_sys.durability.codec import Codec, Names
 from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, Status, chain
 from lift_sys.durability.page import Page
+from lift_sys.durability.past import branch_with
 from lift_sys.durability.secret_places import with_places
 from lift_sys.durability.spending import Spending
 from lift_sys.durability.store import Store
@@ -54,15 +55,13 @@ class RunJournal:
         self.epoch = epoch
         self.secrets = secrets
         self.spending = Spending(facts)
-        self.stops: list[str] = []
         self._facts: dict[tuple[Kind, str], Fact] = {}
         self._codecs: dict[int, tuple[Graph[Any], Codec]] = {}
         for fact in facts:
             if fact.kind == "started":
                 continue
             self._facts[fact.kind, fact.address] = fact
-            if fact.body.get("stops"):
-                self.stops.append(fact.address)
+        self._stops = [each.address for each in self._facts.values() if "stops" in each.body]
 
     def walk(self, graph: Graph[Any], prefix: str, base: Base) -> Page:
         """The page of the walk whose steps stand below `prefix`; see `Journal.walk`."""
@@ -95,6 +94,24 @@ class RunJournal:
         found: list[str] = []
         body = with_places(fact, found)
         return fact.model_copy(update={"body": body}) if found else fact
+
+    def branch_that_stops(self, fork: str, digest: str) -> int | None:
+        """The branch of a fork with a `Stop` in it, if that has the same past as the fork.
+
+        Args:
+            fork: The step that forked.
+            digest: Of the walk after that step.
+        """
+        for stop in self._stops:
+            branch = branch_with(stop, fork)
+            if branch is None:
+                continue
+            inside = [
+                fact for fact in self._facts.values() if branch_with(fact.address, fork) == branch
+            ]
+            if _lead_to(inside, stop, chain(digest, ["branch", branch])):
+                return branch
+        return None
 
     def refuse(self, address: str, reason: str) -> None:
         """Raise a `JournalError` about the fact at `address`."""
@@ -181,3 +198,22 @@ class RunJournal:
         if lost := self.spending.lost(("",)):
             await self.store.commit(self.execution_id, self.epoch, lost)
         await self.store.finish(self.execution_id, self.epoch, status, elapsed=elapsed, error=error)
+
+
+def _lead_to(facts: Sequence[Fact], stop: str, digest: str) -> bool:
+    """Whether facts of a branch, which begins with `digest`, lead to its step `stop`.
+
+    A run inside a step may have left some that are of other attempts.
+    """
+    following: dict[str, list[Fact]] = {}
+    for fact in facts:
+        following.setdefault(fact.input, []).append(fact)
+    waiting = [digest]
+    for digest in waiting:
+        for fact in following.pop(digest, ()):
+            if fact.kind == "step" and fact.address == stop:
+                return True
+            waiting.append(fact.digest)
+            if (branch := branch_with(stop, fact.address)) is not None:
+                waiting.append(chain(fact.digest, ["branch", branch]))
+    return False

@@ -173,12 +173,7 @@ class Page:
 
     def only_branch(self) -> int | None:
         """The branch with a `Stop` in it; see `WalkLog.only_branch`."""
-        fork = f"{self._address}."
-        for stop in self._journal.stops:
-            rest = stop[len(fork) :]
-            if stop.startswith(fork) and ">" not in rest:
-                return int(rest.replace("/", ".").partition(".")[0])
-        return None
+        return self._journal.branch_that_stops(self._address, self._digest)
 
     def joined_before(self) -> RecordedJoin | None:
         """How the fork was joined; see `WalkLog.joined_before`."""

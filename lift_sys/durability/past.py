@@ -32,6 +32,17 @@ def places(address: str) -> list[tuple[str, int]]:
     return found
 
 
+def branch_with(address: str, fork: str) -> int | None:
+    """The branch of the step `fork` in which a step stands; None if it does not stand in one.
+
+    A step of a run inside of a branch does not: that is another walk.
+    """
+    rest = address.removeprefix(f"{fork}.")
+    if rest == address or ">" in rest or "~" in rest:
+        return None
+    return int(rest.replace("/", ".").partition(".")[0])
+
+
 def is_before(kind: Kind, address: str, at: str, *, stops: bool = False) -> bool:
     """Whether a fact had to be there before the step `at` began, or is of a branch beside it.
 
