@@ -1,27 +1,25 @@
 """Bringing what was recorded to what the code wants now, by functions from JSON to JSON.
 
-A function is given the recorded JSON of its class: once the whole initial state, and then, for each
-step, only the fields that the step has changed. What it adds of its own to that is taken from the
-initial state only. All of it happens in JSON, so classes that are gone are not needed.
+A function is given whole values of its class, wherever they were recorded. For what a step changed
+of a state, that is the state before and after the step, which is followed through the facts. All of
+it happens in JSON, so classes that are gone are not needed.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from difflib import get_close_matches
 from typing import Any, cast
 
-from lift_sys.durability.facts import Fact, Json, RunRecord, chain, input_of
-from lift_sys.durability.shape import shape_of
-from lift_sys.errors import JournalError
+from lift_sys.core.address import declared_order
+from lift_sys.durability.facts import Fact, RunRecord, chain, input_of
+from lift_sys.durability.recorded_states import Operation, apply, turned_operations
+from lift_sys.durability.recorded_values import Migration, RecordedClasses, names_in, short_name
+from lift_sys.durability.shape import differences, shape_of
+from lift_sys.errors import ChangedGraphError, JournalError, UsageError
 from lift_sys.graph.graph import Graph
-
-#: From the JSON of a class as it was to its JSON now.
-Migration = Callable[[Any], Any]
-
-
-class _Unchanged(dict[str, Any]):
-    """Stands for a value of which only a part was changed, to see where a function puts it."""
 
 
 def migrated(
@@ -30,123 +28,186 @@ def migrated(
     facts: Sequence[Fact],
     migrations: Mapping[str, Migration],
 ) -> tuple[RunRecord, list[Fact]]:
-    """A run as the code wants it now.
+    """A run as the code wants it now; one that is as the code is stays as it is.
 
     Args:
         graph: The graph that is to go on with it.
         record: The run.
         facts: What has finished in it.
-        migrations: Functions by the names of the classes that were recorded: of the state, and of
-            nodes, which are given the attributes of an instance; `$` in them is the class, which a
-            function may change.
+        migrations: Functions by the names that classes had when they were recorded: of states, of
+            nodes, of what is in their fields. `$` in what a function is given is the class; it may
+            change it.
 
     Raises:
-        JournalError: A function raised; it says at which step.
+        UsageError: A name is of no class of the run.
+        ChangedGraphError: A class that has no migration has changed.
+        JournalError: A function raised, or a fact can't be used; it says at which step.
     """
-    return _Migrating(record, migrations).run(facts, shape_of(graph))
+    shape = shape_of(graph)
+    if not differences(record.shape, shape):
+        return record, [*facts]
+    functions = _by_short_names(record, facts, migrations)
+    if changed := differences(record.shape, shape, migrated={*functions}):
+        raise ChangedGraphError(execution_id=record.execution_id, differences=changed)
+    return _Migrating(record, facts, functions).run(shape)
+
+
+def _by_short_names(
+    record: RunRecord, facts: Sequence[Fact], migrations: Mapping[str, Migration]
+) -> dict[str, Migration]:
+    shape: Mapping[str, Any] = record.shape
+    recorded = [[*shape.get("nodes", {})], [*shape.get("types", {})]]
+    # What no annotation leads to is tagged with its class, or asked for by a question.
+    bodies = [fact.body for fact in facts]
+    found = {*names_in([record.state, record.start, record.metadata, *bodies])}
+    found |= {short_name(name) for names in recorded for name in names}
+    by_name = {short_name(name): function for name, function in migrations.items()}
+    for name in migrations:
+        if short_name(name) not in found:
+            close = get_close_matches(short_name(name), sorted(found), n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise UsageError(
+                f"migrations: the run {record.execution_id!r} was recorded with no class {name!r}."
+                f"{hint} Its classes: {', '.join(sorted(found))}."
+            )
+        for names in recorded:
+            same = [each for each in names if short_name(each) == short_name(name)]
+            if len({each.partition("[")[0] for each in same}) > 1:
+                raise UsageError(
+                    f"migrations: the run {record.execution_id!r} was recorded with several classes "
+                    f"of the name {short_name(name)!r} ({', '.join(same)}), which can't be told apart."
+                )
+    return by_name
 
 
 class _Migrating:
     """One run on its way to a new version."""
 
-    def __init__(self, record: RunRecord, migrations: Mapping[str, Migration]) -> None:
+    def __init__(
+        self, record: RunRecord, facts: Sequence[Fact], functions: Mapping[str, Migration]
+    ) -> None:
         self.record = record
-        self.migrations = migrations
-        state = _short(record.shape.get("state"))
-        self.function = migrations.get(state, lambda state: state)
+        self.facts = facts
+        self.classes = RecordedClasses(record.shape, functions)
         self.digests: dict[str, str] = {}
-        self.forks: dict[str, str] = {}
+        self.states: dict[str, Any] = {}  # as they were, by the old digest of the walk so far
+        self.forks: dict[str, Fact] = {}
 
-    def run(self, facts: Sequence[Fact], shape: dict[str, Json]) -> tuple[RunRecord, list[Fact]]:
-        old = self.record
-        state = self.called("", lambda: self.function(copy.deepcopy(old.state)))
-        start = self.called("", lambda: self.renamed(old.start))
-        record = old.model_copy(update={"state": state, "start": start, "shape": shape})
+    def run(self, shape: Mapping[str, Any]) -> tuple[RunRecord, list[Fact]]:
+        old, classes = self.record, self.classes
+        state = self.called("", lambda: classes.turned(old.state, classes.state))
+        start = self.called("", lambda: classes.successor(old.start))
+        metadata = self.called("", lambda: classes.turned(old.metadata))
+        changed = {"state": state, "start": start, "metadata": metadata, "shape": {**shape}}
+        record = old.model_copy(update=changed)
         record = record.model_copy(update={"input": input_of(record)})
         self.digests[old.input] = record.input
-        return record, [self.moved(fact) for fact in facts]
+        self.states[old.input] = old.state
+        return record, [self.moved(fact) for fact in self.facts]
 
     def moved(self, fact: Fact) -> Fact:
         """A fact, with the digests of its new past."""
         if fact.kind == "started":
             return fact
-        body = dict(fact.body)
-        if "writes" in body:
-            operations = cast("list[list[Any]]", body["writes"])
-            body["writes"] = self.called(
-                fact.address, lambda: [new for old in operations for new in self.operations(old)]
-            )
-        if "successor" in body:
-            body["successor"] = self.called(
-                fact.address, lambda: self.renamed(fact.body["successor"])
-            )
-        if "result" in body:  # it was of another state; what comes out now is taken as it comes
-            body["result"] = None
-        before = self.digests.get(fact.input)
-        if before is None:
-            fork, _, index = fact.address.rpartition(".")
-            known = self.forks.get(fork)
-            # Of a run inside a step the past can't be told: it will be run again.
-            before = fact.input if known is None else chain(known, ["branch", int(index)])
+        if chain(fact.input, fact.body) != fact.digest:
+            self.refuse(fact.address, "it is not what was written, so somebody has edited it")
+        before = self.past(fact)
+        body = self.called(fact.address, lambda: self.body(fact))
         digest = chain(before, body)
         self.digests[fact.digest] = digest
         if fact.kind == "step":
-            self.forks[fact.address] = digest
+            self.forks[fact.address] = fact
         return fact.model_copy(update={"input": before, "body": body, "digest": digest})
 
-    def operations(self, operation: list[Any]) -> list[list[Any]]:
-        """What becomes of one operation on the state."""
-        kind, path, *rest = operation
-        if not path:
-            return [[kind, path, self.function(rest[0])]] if kind == "set" else [operation]
-        if kind == "set" and len(path) == 1:
-            added = self.function({})
-            made = self.function({path[0]: rest[0]})
-            return [
-                ["set", [name], value]
-                for name, value in made.items()
-                if name not in added or added[name] != value
-            ]
-        mark = _Unchanged()
-        made = self.function({path[0]: mark})
-        return [[kind, [name, *path[1:]], *rest] for name, value in made.items() if value is mark]
+    def past(self, fact: Fact) -> str:
+        """The new digest of a fact's past; where that is not told, the old one."""
+        if fact.input not in self.digests:
+            fork, _, index = fact.address.rpartition(".")
+            if fork in self.forks:
+                old, step = self.forks[fork].digest, int(index)
+                self.digests[fact.input] = chain(self.digests[old], ["branch", step])
+                if old in self.states:
+                    self.states[fact.input] = self.states[old]
+        return self.digests.get(fact.input, fact.input)
 
-    def renamed(self, successor: Any) -> Any:
-        """A successor's JSON, with the functions of the nodes in it."""
-        if isinstance(successor, list):
-            return [self.renamed(each) for each in successor]
-        if not isinstance(successor, dict):
-            return successor
-        if successor.get("$") == "rows":
-            rows = [
-                self.renamed(
-                    {"$": successor["node"]} | dict(zip(successor["fields"], row, strict=True))
-                )
-                for row in successor["rows"]
-            ]
-            fields = [name for name in rows[0] if name != "$"]
-            return {
-                "$": "rows",
-                "node": rows[0]["$"],
-                "fields": fields,
-                "rows": [[row[name] for name in fields] for row in rows],
-            }
-        inner = {name: self.renamed(value) for name, value in successor.items()}
-        function = self.migrations.get(_short(inner.get("$")))
-        return inner if function is None else function(inner)
+    def body(self, fact: Fact) -> dict[str, Any]:
+        """What a fact says, for the code of now."""
+        classes, body = self.classes, cast("dict[str, Any]", dict(fact.body))
+        if fact.input in self.states:
+            self.follow(fact, body)
+        elif "writes" in body:  # of a run inside a step, of which the state is not known
+            body["writes"] = [_with_value(classes, each) for each in body["writes"]]
+        for part in ("metadata", "provenance"):
+            if part in body:
+                body[part] = [_with_value(classes, each) for each in body[part]]
+        if "successor" in body:
+            body["successor"] = classes.successor(body["successor"])
+        if "value" in body and fact.address in self.forks:
+            asked: Any = self.forks[fact.address].body["successor"]
+            body["value"] = classes.answer(body["value"], asked)
+        if "result" in body:  # it was of another state; what comes out now is taken as it comes
+            body["result"] = None
+        return body
+
+    def follow(self, fact: Fact, body: dict[str, Any]) -> None:
+        """Turn what a fact wrote, and note the state after it."""
+        state = self.states[fact.input]
+        if fact.kind == "join":
+            writes = self.written_in(fact)
+        else:
+            writes = cast("list[Operation]", body.get("writes", []))
+        if writes:
+            state = copy.deepcopy(state)
+        made: list[Operation] = []
+        kind = self.classes.state
+        for operation in writes:
+            if fact.kind != "join":
+                made += turned_operations(self.classes, kind, state, operation)
+            # What reducers did is not known; a path that is not there is of no matter so far.
+            with suppress(LookupError, TypeError):
+                state = apply(self.classes, kind, state, copy.deepcopy(operation))
+        if "writes" in body:
+            body["writes"] = made
+        self.states[fact.digest] = state
+
+    def written_in(self, join: Fact) -> list[Operation]:
+        """What the branches of a join have written, in declared order."""
+        taken = {f"{join.address}.{index}" for index in cast("list[int]", join.body["succeeded"])}
+        inside = [
+            fact
+            for fact in self.facts
+            if fact.kind in ("step", "edit")
+            and ">" not in fact.address
+            and "~" not in fact.address
+            and _branch_of(fact.address, join.address) in taken
+        ]
+        inside.sort(key=lambda fact: declared_order(fact.address))
+        return [each for fact in inside for each in cast("list[Any]", fact.body.get("writes", []))]
 
     def called(self, address: str, work: Callable[[], Any]) -> Any:
         """What `work` gives; if it raises, where."""
         try:
             return work()
         except Exception as error:
-            raise JournalError(
-                execution_id=self.record.execution_id,
-                address=address,
-                reason=f"its migration raised {type(error).__name__}: {error}",
-            ) from error
+            text = f"its migration raised {type(error).__name__}: {error}"
+            raise self.error(address, text) from error
+
+    def refuse(self, address: str, reason: str) -> None:
+        raise self.error(address, reason)
+
+    def error(self, address: str, reason: str) -> JournalError:
+        return JournalError(execution_id=self.record.execution_id, address=address, reason=reason)
 
 
-def _short(name: object) -> str:
-    """A class's own name, of `module:Outer.Name`."""
-    return str(name).rpartition(":")[2].rpartition(".")[2]
+def _branch_of(address: str, fork: str) -> str:
+    """The branch of `fork` that a step stands in, as `3.2`; "" if in none."""
+    if not address.startswith(f"{fork}."):
+        return ""
+    index = address[len(fork) + 1 :].replace("/", ".").partition(".")[0]
+    return f"{fork}.{index}"
+
+
+def _with_value(classes: RecordedClasses, operation: Operation) -> Operation:
+    """An operation on a value that tells its types itself."""
+    action, path, *rest = operation
+    return [action, path, *([classes.turned(rest[0])] if action in ("set", "append") else rest)]

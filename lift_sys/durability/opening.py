@@ -104,8 +104,10 @@ class KeepsRuns:
         epoch = await self.take_over(execution_id)
         record, facts = await self.load(execution_id)
         if migrations:
+            known = record
             record, facts = migrated(graph, record, facts, migrations)
-            await self.rewrite(record, epoch, facts)
+            if record is not known:
+                await self.rewrite(record, epoch, facts)
         new = answered(codec, record, facts, answers or {}, now=now)
         if new:
             await self.commit(execution_id, epoch, new)

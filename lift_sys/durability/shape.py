@@ -10,7 +10,7 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 from typing import Any, get_args, get_origin
 
@@ -53,40 +53,66 @@ def shape_of(graph: Graph[Any]) -> dict[str, Json]:
     }
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What has changed from one shape to another, a line each; empty if they are equal."""
+def differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], *, migrated: Collection[str] = ()
+) -> list[str]:
+    """What has changed from one shape to another, a line each; empty if they are equal.
+
+    Classes of the names in `migrated` are left out. One of them that is gone may have become any
+    class that is new: under which name is for its migration to say.
+    """
     found: list[str] = []
-    if old.get("state") != new.get("state"):
-        found.append(f"the state was {old.get('state')}, is {new.get('state')}")
     before, now = old.get("nodes", {}), new.get("nodes", {})
-    found += [f"node {name} is gone" for name in before if name not in now]
-    found += [f"node {name} is new" for name in now if name not in before]
-    for name, node in before.items():
-        if name in now:
-            found += _differences_of_next(name, node["next"], now[name]["next"])
-            found += _differences_of_fields(name, node["fields"], now[name]["fields"])
     known, types = old.get("types", {}), new.get("types", {})
+    gone = {name for name in (*before, *known) if name not in now and name not in types}
+    renamed = {name for name in gone if _own_name(name) in migrated}
+    made = {name for name in (*now, *types) if name not in before and name not in known}
+    was, now_is = _Texts(renamed), _Texts(made if renamed else ())
+    if was.of(str(old.get("state"))) != now_is.of(str(new.get("state"))):
+        found.append(f"the state was {old.get('state')}, is {new.get('state')}")
+    found += [f"node {name} is gone" for name in before if name not in now and name not in renamed]
+    found += [f"node {name} is new" for name in now if name not in before and not renamed]
+    for name, node in before.items():
+        if name in now and _own_name(name) not in migrated:
+            if {*map(was.of, node["next"])} != {*map(now_is.of, now[name]["next"])}:
+                found.append(_difference_of_next(name, node["next"], now[name]["next"]))
+            found += _differences_of_fields(name, node["fields"], now[name]["fields"], was, now_is)
     for name, fields in known.items():
         # A class that is gone, or new, shows in the fields that were, or are, of its type.
-        if name in types:
-            found += _differences_of_fields(name, fields, types[name])
+        if name in types and _own_name(name) not in migrated:
+            found += _differences_of_fields(name, fields, types[name], was, now_is)
     return found
 
 
-def _differences_of_next(name: str, old: list[str], new: list[str]) -> list[str]:
-    if {*old} == {*new}:
-        return []
+class _Texts:
+    """Texts of types in which one sign stands for each of some names."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        words = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
+        self._names = re.compile(rf"(?<![\w.])(?:{words})(?!\w)") if names else None
+
+    def of(self, text: str) -> str:
+        return text if self._names is None else self._names.sub("?", text)
+
+
+def _own_name(name: str) -> str:
+    return name.partition("[")[0].rpartition(".")[2]
+
+
+def _difference_of_next(name: str, old: list[str], new: list[str]) -> str:
     before, now = " | ".join(old) or "nothing", " | ".join(new) or "nothing"
-    return [f"node {name} returned {before}, returns {now}"]
+    return f"node {name} returned {before}, returns {now}"
 
 
-def _differences_of_fields(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+def _differences_of_fields(
+    name: str, old: Mapping[str, str], new: Mapping[str, str], was: _Texts, now_is: _Texts
+) -> list[str]:
     found = [
         f"{name}.{field} was {text}, is {new[field]}"
         if field in new
         else f"{name}.{field} ({text}) is gone"
         for field, text in old.items()
-        if new.get(field) != text
+        if field not in new or was.of(text) != now_is.of(new[field])
     ]
     return found + [f"{name}.{field} ({new[field]}) is new" for field in new if field not in old]
 

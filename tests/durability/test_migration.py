@@ -136,7 +136,9 @@ async def test_a_migration_that_fails_changes_nothing(load):
         return {"cents": old["amounts"]}
 
     with pytest.raises(JournalError, match="KeyError"):
-        await graph.resume("run", store=store, deps=ran, migrations={"Order": broken})
+        await graph.resume(
+            "run", store=store, deps=ran, migrations={"Order": broken, "Pay": settle, "Ask": ask}
+        )
 
     graph, _ = load(OLD)
     result = await graph.resume("run", store=store, deps=ran, answers={"pay": False})

@@ -1,0 +1,295 @@
+"""What a migration is given, and what comes of it: whole values, wherever they were recorded."""
+
+import asyncio
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lift_sys import Graph
+from lift_sys.durability import MemoryStore
+from lift_sys.errors import ChangedGraphError, JournalError, UsageError
+
+# Each step does to the state what `ctx.deps` says for it; a list of such texts is a fork.
+OLD = """
+from dataclasses import dataclass
+from typing import Annotated, Any
+from lift_sys import BaseNode, End, Fork, Graph, RunContext, Suspend
+from lift_sys.reducers import Append
+from pydantic import BaseModel
+
+class Line(BaseModel):
+    title: str = ""
+    count: int = 1
+
+class Reply(BaseModel):
+    fine: bool
+
+class Order(BaseModel):
+    amount: int = 0
+    first: Line | None = None
+    lines: Annotated[list[Line], Append()] = []
+    by_name: dict[str, Line] = {}
+    numbered: dict[int, Line] = {}
+    pair: tuple[str, Line] = ("", Line())
+    anything: Any = None
+
+@dataclass
+class Move(BaseNode[Order]):
+    step: int
+    line: Line
+
+    async def run(self, ctx: RunContext[Order]) -> "Move | Fork[Branch, Move] | Suspend[Last]":
+        if self.step == len(ctx.deps):
+            return Suspend("fine?", key="fine", schema=Reply, then=Last(Line(title="last")))
+        code, after = ctx.deps[self.step], Move(self.step + 1, self.line)
+        if isinstance(code, list):
+            return Fork([Branch(each, Line(title="b")) for each in code], then=after)
+        exec(code, globals(), {"s": ctx.state})
+        return after
+
+@dataclass
+class Branch(BaseNode[Order]):
+    code: str
+    line: Line
+
+    async def run(self, ctx: RunContext[Order]) -> End:
+        exec(self.code, globals(), {"s": ctx.state})
+        return End()
+
+@dataclass
+class Last(BaseNode[Order]):
+    line: Line
+
+    async def run(self, ctx: RunContext[Order]) -> End[tuple]:
+        return End((self.line, ctx.answer))
+"""
+NAMES = {
+    "Line": "Item",
+    "title": "name",
+    "amount": "cents",
+    "lines": "items",
+    "by_name": "named",
+    "fine: bool": "ok: bool",
+}
+
+
+def new_version(text: str) -> str:
+    """The same with other names of classes and fields."""
+    for old, new in NAMES.items():
+        text = re.sub(rf"\b{old}\b", new, text)
+    return text
+
+
+def line(old: dict) -> dict:
+    """Made of named fields, so it has to be given all of them."""
+    tag = {"$": "shop:Item"} if "$" in old else {}
+    return {**tag, "name": old["title"], "count": old["count"]}
+
+
+def order(old: dict) -> dict:
+    names = {"amount": "cents", "lines": "items", "by_name": "named"}
+    made = {new: old[name] for name, new in names.items()}
+    return made | {key: old[key] for key in ("first", "numbered", "pair", "anything")}
+
+
+MIGRATIONS = {"Order": order, "Line": line}
+
+
+def shop(*, new: bool, edits: Sequence[tuple[str, str]] = ()) -> ModuleType:
+    """The old or the new program, with texts in it replaced."""
+    module = ModuleType("shop")
+    source = new_version(OLD) if new else OLD
+    for text, other in edits:
+        assert text in source
+        source = source.replace(text, other)
+    with program(module):
+        exec(source, vars(module))
+    return module
+
+
+@contextmanager
+def program(module: ModuleType) -> Iterator[Any]:
+    """Let `module` be the program that runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "shop", module)
+        yield module
+
+
+async def suspended(now: Any, moves: Sequence[Any], store: MemoryStore) -> Any:
+    """A run that waits after these moves."""
+    graph = graph_of(now)
+    return await graph.run(state=now.Order(), store=store, execution_id="run", deps=moves)
+
+
+def graph_of(now: Any) -> Graph:
+    return Graph(now.Move(0, getattr(now, "Line", getattr(now, "Item", None))()))
+
+
+def resumed(
+    moves: Sequence[str],
+    *,
+    new: bool = True,
+    edits: Sequence[tuple[str, str]] = (),
+    store: MemoryStore | None = None,
+    **options: Any,
+) -> Any:
+    """What comes of a run of the old program after these moves, in another one."""
+
+    async def go_on() -> Any:
+        kept = store or MemoryStore()
+        with program(shop(new=False)) as old:
+            await suspended(old, moves, kept)
+        with program(shop(new=new, edits=edits)) as now:
+            return await graph_of(now).resume("run", store=kept, deps=moves, **options)
+
+    return asyncio.run(go_on())
+
+
+MOVES = st.sampled_from(
+    [
+        "s.amount += 1",
+        "s.first = Line(title='x')",
+        "s.first = None",
+        "if s.first: s.first.title += 'y'",
+        "s.lines.append(Line(title='n'))",
+        "if s.lines: s.lines[0].title += '!'",
+        "if s.lines: s.lines[-1].count += 1",
+        "s.lines = [Line(title='only')]",
+        "s.by_name['a'] = Line(title='a')",
+        "if 'a' in s.by_name: s.by_name['a'].title = 'A'",
+        "s.by_name.pop('a', None)",
+        "s.numbered[len(s.numbered)] = Line(count=7)",
+        "if s.numbered: s.numbered[0].title += 'z'",
+        "s.pair = ('p', Line(title='q'))",
+        "s.anything = [Line(title='any'), {'in': Line()}, (Line(count=3),)]",
+        "s.anything = {'x': {'y': Line(title='deep')}}",
+    ]
+)
+# Branches write to places of their own, and both to the list with a reducer.
+FORKS = st.just(
+    [
+        "s.amount += 5; s.lines.append(Line(title='l'))",
+        "s.by_name['b'] = Line(title='b'); s.lines.append(Line(title='r'))",
+    ]
+)
+
+
+@settings(max_examples=25)  # each makes two programs
+@given(moves=st.lists(MOVES | FORKS, max_size=8))
+def test_a_migrated_run_is_one_that_the_new_code_had_begun(moves):
+    """Whatever the steps did, and wherever it was written."""
+
+    async def both() -> list[Any]:
+        store, other = MemoryStore(), MemoryStore()
+        with program(shop(new=False)) as old:
+            await suspended(old, moves, store)
+        renamed = [
+            [*map(new_version, move)] if isinstance(move, list) else new_version(move)
+            for move in moves
+        ]
+        with program(shop(new=True)) as new:
+            expected = await suspended(new, renamed, other)
+            graph = graph_of(new)
+            options: dict[str, Any] = {"deps": renamed}
+            found = await graph.resume("run", store=store, migrations=MIGRATIONS, **options)
+            assert found.suspended
+            assert found.state == expected.state
+            options["answers"] = {"fine": {"ok": True}}
+            return [await graph.resume("run", store=each, **options) for each in (store, other)]
+
+    migrated, begun = asyncio.run(both())
+
+    assert migrated.state == begun.state
+    assert migrated.output == begun.output
+
+
+def test_a_name_that_is_of_no_class_is_refused():
+    """With the names that there are, before anything is changed."""
+    with pytest.raises(UsageError, match=r"no class 'Ordr'\. Did you mean 'Order'\?") as caught:
+        resumed([], migrations={"Ordr": order, "Line": line})
+
+    for name in ("Branch", "Last", "Line", "Move", "Order"):
+        assert name in str(caught.value)
+
+
+def test_only_the_classes_named_may_have_changed():
+    """All others are compared as ever, the nodes and their successors, too."""
+    edits = [("code: str", "code: bytes"), ("-> End[tuple]", "-> End[tuple] | Move")]
+
+    with pytest.raises(ChangedGraphError) as caught:
+        resumed([], edits=edits, migrations=MIGRATIONS)
+
+    assert [*caught.value.differences] == [
+        "Branch.code was str, is bytes",
+        "node Last returned End[tuple], returns End[tuple] | Move",
+    ]
+
+
+def test_the_same_call_can_be_made_again():
+    """A run that is as the code is stays as it is: a migration is made once."""
+    store = MemoryStore()
+    first = resumed(["s.amount = 3"], store=store, migrations=MIGRATIONS)
+
+    with program(shop(new=True)) as now:
+        again = asyncio.run(
+            graph_of(now).resume("run", store=store, deps=[""], migrations=MIGRATIONS)
+        )
+
+    assert again.state.model_dump() == first.state.model_dump()
+    assert again.state.cents == 3
+
+
+def test_a_field_may_be_made_of_others():
+    """It is set where a step has changed one of those that it is made of."""
+    edits = [("cents: int = 0", "cents: str = ''\n    size: int = 0")]
+
+    def counted(old: dict) -> dict:
+        return order(old) | {"cents": f"{old['amount']} c", "size": len(old["lines"])}
+
+    found = resumed(
+        ["s.amount = 3", "s.lines.append(Line(title='x'))", "s.lines.append(Line())"],
+        edits=edits,
+        migrations={"Order": counted, "Line": line},
+    )
+
+    assert found.state.cents == "3 c"
+    assert found.state.size == 2
+    assert [item.name for item in found.state.items] == ["x", ""]
+
+
+@pytest.mark.parametrize(
+    ("broken", "text"),
+    [
+        (lambda old: order(old) | {"cents": old["gone"]}, "KeyError: 'gone'"),
+        (lambda old: [old], "it gave a list instead of a dict"),
+        (lambda old: order(old) | {"more": 1}, "has no field `more`"),
+    ],
+)
+def test_a_function_that_fails_says_where(broken, text):
+    with pytest.raises(JournalError, match=re.escape(text)):
+        resumed([], migrations={"Order": broken, "Line": line})
+
+
+def test_what_was_edited_by_hand_is_not_brought_along():
+    """It would have got digests of its own."""
+    store = MemoryStore()
+    resumed(["s.amount = 3"], new=False, store=store)
+
+    async def edit() -> None:
+        record, facts = await store.load("run")
+        step, *others = facts
+        body = {**step.body, "writes": [["set", ["amount"], 4]]}
+        edited = [step.model_copy(update={"body": body}), *others]
+        await store.rewrite(record, record.epoch, edited)
+        with program(shop(new=True)) as new:
+            await graph_of(new).resume("run", store=store, deps=[""], migrations=MIGRATIONS)
+
+    with pytest.raises(JournalError, match="somebody has edited it"):
+        asyncio.run(edit())
