@@ -3,46 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from lift_sys.core.successors import Question, Suspend
-from lift_sys.durability.codec import Codec, decode_successor
+from lift_sys.core.successors import Question
+from lift_sys.durability.codec import Codec, decode_type
 from lift_sys.durability.facts import Fact, RunRecord, chain
-from lift_sys.errors import AnswerError, JournalError
+from lift_sys.durability.past import moot_steps
+from lift_sys.errors import AnswerError, JournalError, at_step
 
 
-def open_questions(
-    codec: Codec, record: RunRecord, facts: Sequence[Fact]
-) -> Iterator[tuple[Fact, Question]]:
-    """What the run waits for, with the facts of the steps that ask, in the order of asking."""
-    answered = {fact.address for fact in facts if fact.kind == "answer"}
-    joined = tuple(f"{fact.address}." for fact in facts if fact.kind == "join")
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question, and how it stands.
+
+    Attributes:
+        question: What is asked.
+        fact: Of the step that asks.
+        answer: What was answered, or that nobody did in time; None so far.
+        moot: Why nobody waits for it any more; "" if somebody does.
+    """
+
+    question: Question
+    fact: Fact
+    answer: Fact | None
+    moot: str
+
+    @property
+    def is_open(self) -> bool:
+        return self.answer is None and not self.moot
+
+
+def _questions(codec: Codec, record: RunRecord, facts: Sequence[Fact]) -> Iterator[_Asked]:
+    """All that was ever asked in the run, in the order of asking."""
+    answers = {fact.address: fact for fact in facts if fact.kind == "answer"}
+    why = moot_steps(facts)
     for fact in facts:
-        if fact.kind != "step" or "asks" not in fact.body or fact.address in answered:
+        if fact.kind != "step" or "asks" not in fact.body:
             continue
-        if fact.address.startswith(joined):  # the strategy was decided without it
-            continue
+        form: dict[str, Any] = cast("Any", fact.body["successor"])
         try:
-            asked = decode_successor(codec, fact.body["successor"], path=fact.node)
-        except (ValueError, LookupError, TypeError) as error:
+            until = form.get("until")
+            question = Question(
+                key=form["key"],
+                reason=form["reason"],
+                address=fact.address,
+                node=fact.node,
+                schema=decode_type(form["schema"], codec.names),
+                until=None if until is None else datetime.fromisoformat(until),
+            )
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise JournalError(
                 execution_id=record.execution_id, address=fact.address, reason=str(error)
             ) from error
-        assert isinstance(asked, Suspend)
-        yield (
-            fact,
-            Question(
-                key=asked.key,
-                reason=asked.reason,
-                address=fact.address,
-                node=fact.node,
-                schema=asked.schema,
-                until=asked.until,
-            ),
-        )
+        yield _Asked(question, fact, answers.get(fact.address), why(fact.address))
 
 
 def answered(
@@ -53,7 +70,7 @@ def answered(
     *,
     now: datetime,
 ) -> list[Fact]:
-    """The facts that `answers` make.
+    """The facts that `answers` make; none for one that was given before, and is the same.
 
     Args:
         codec: Of the run's graph.
@@ -63,28 +80,56 @@ def answered(
         now: The time, in UTC.
 
     Raises:
-        AnswerError: One is to no question, to several, or of the wrong type.
+        AnswerError: One is to no question, to several, to one that has another answer or that
+            nobody waits for any more, or of the wrong type; or two are to the same.
     """
     if not answers:
         return []
-    questions = list(open_questions(codec, record, facts))
-    return [_answer(codec, questions, key, value, now) for key, value in answers.items()]
+    questions = list(_questions(codec, record, facts))
+    made: list[Fact] = []
+    keys: dict[str, str] = {}
+    for key, value in answers.items():
+        asked = _meant(questions, key)
+        other = keys.setdefault(asked.fact.address, key)
+        if other != key:
+            raise AnswerError(key=key, reason=f"{other!r} is to the same question; give one.")
+        fact = _answer(codec, asked, key, value, now)
+        if asked.answer is None:
+            made.append(fact)
+        elif asked.answer.body != fact.body:
+            raise AnswerError(
+                key=key,
+                reason=f"{at_step(fact.address, fact.node)} has another answer already; it stays.",
+            )
+    return made
 
 
-def _answer(
-    codec: Codec, questions: Sequence[tuple[Fact, Question]], key: str, value: Any, now: datetime
-) -> Fact:
-    meant = [each for each in questions if key in (each[1].key, each[1].address)]
-    if not meant:
-        asked = ", ".join(repr(question.key) for _, question in questions) or "nothing"
-        raise AnswerError(key=key, reason=f"nobody asks for it; the run waits for {asked}.")
-    if len(meant) > 1:
-        places = ", ".join(repr(question.address) for _, question in meant)
+def _meant(questions: Sequence[_Asked], key: str) -> _Asked:
+    """The question that an answer is to: one that is open, before others of its key."""
+    named = [each for each in questions if key in (each.question.key, each.question.address)]
+    waiting = [each for each in named if each.is_open]
+    if len(waiting) > 1:
+        places = ", ".join(repr(each.question.address) for each in waiting)
         raise AnswerError(
             key=key, reason=f"several steps ask for it; answer by their addresses: {places}."
         )
-    ((fact, question),) = meant
-    if question.until is not None and now >= question.until:
+    if not named:
+        asked = ", ".join(repr(each.question.key) for each in questions if each.is_open)
+        raise AnswerError(
+            key=key, reason=f"nobody asks for it; the run waits for {asked or 'nothing'}."
+        )
+    return waiting[0] if waiting else named[-1]
+
+
+def _answer(codec: Codec, asked: _Asked, key: str, value: Any, now: datetime) -> Fact:
+    question, fact = asked.question, asked.fact
+    if asked.answer is None:
+        if asked.moot:
+            raise AnswerError(key=key, reason=f"nobody waits for it any more: {asked.moot}.")
+        is_late = question.until is not None and now >= question.until
+    else:
+        is_late = "value" not in asked.answer.body
+    if is_late:
         raise AnswerError(
             key=key, reason=f"it comes too late; it was asked for until {question.until}."
         )

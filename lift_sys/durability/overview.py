@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 from lift_sys.core.address import declared_order
 from lift_sys.durability.facts import Fact, Json, RunRecord
-from lift_sys.durability.past import places
+from lift_sys.durability.past import moot_steps, places
 from lift_sys.errors import JournalError
 
 #: `interrupted`: an attempt was under way when the process ended, or is under way now; `cancelled`:
@@ -67,11 +67,11 @@ def overview(record: RunRecord, facts: Sequence[Fact]) -> list[StepView]:
     by_address: dict[str, dict[str, Fact]] = {}
     for fact in facts:
         by_address.setdefault(fact.address, {})[fact.kind] = fact
-    joined = tuple(f"{fact.address}." for fact in facts if fact.kind == "join")
+    why_moot = moot_steps(facts)
     is_over = record.status == "finished"
     found = []
     for address in sorted(by_address, key=declared_order):
-        is_moot = is_over or address.startswith(joined)
+        is_moot = is_over or bool(why_moot(address))
         try:
             found.append(_view(address, by_address[address], is_moot=is_moot))
         except (TypeError, ValueError, AttributeError, LookupError) as error:

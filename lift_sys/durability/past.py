@@ -1,10 +1,11 @@
-"""What comes before what in a run, told by addresses alone; see `lift_sys.core.address`."""
+"""What comes before what in a run, and what is over, told by addresses; see `lift_sys.core.address`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 
-from lift_sys.durability.facts import Kind
+from lift_sys.durability.facts import Fact, Kind
 
 _TOKEN = re.compile(r"([./>~]?)(\d+)")
 # What a step calls comes before the fork that it returns, and both before the walk's next step.
@@ -67,3 +68,30 @@ def is_before(kind: Kind, address: str, at: str, *, stops: bool = False) -> bool
         return kind == "edit"
     # A step around the one that is meant: it forked before, or is still at work.
     return kind == "step" and wanted[len(given)][0] == "."
+
+
+def moot_steps(facts: Sequence[Fact]) -> Callable[[str], str]:
+    """Tells of an address why nobody waits for a step there any more; "" if somebody may."""
+    joined = {fact.address for fact in facts if fact.kind == "join"}
+    finished = {fact.address for fact in facts if fact.kind == "step"}
+    # A run inside a step stands below its last `>`.
+    stopped = {
+        fact.address[: fact.address.rfind(">") + 1]: fact.address
+        for fact in facts
+        if "stops" in fact.body
+    }
+
+    def why(address: str) -> str:
+        for place, sign in enumerate(address):
+            around = address[:place]
+            if sign == "." and around in joined:
+                return f"step {around} was joined without it"
+            if sign in ">~" and around in finished:
+                return f"step {around} has finished"
+        for place in (0, *(place + 1 for place, sign in enumerate(address) if sign == ">")):
+            stop = stopped.get(address[:place], address)
+            if stop != address:
+                return f"step {stop} has stopped the run"
+        return ""
+
+    return why

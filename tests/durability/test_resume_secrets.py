@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from lift_sys import BaseNode, End, Fork, Graph, RunContext
+from lift_sys import BaseNode, End, Fork, Graph, RunContext, Suspend
 from lift_sys.durability import MemoryStore
 from lift_sys.errors import MissingSecretError
 
@@ -101,3 +101,29 @@ async def test_a_finished_run_that_is_refused_stays_finished():
         secrets = {**SECRETS, "2:End.data": "out"}
         result = await GRAPH.resume("one", store=store, secrets=secrets)
     assert result.output == SecretStr("out")
+
+
+class Ask(BaseNode[Vault]):
+    async def run(self, ctx: RunContext[Vault]) -> Suspend[Told]:
+        return Suspend("open?", key="open", schema=bool, then=Told(key=SecretStr("told")))
+
+
+class Told(BaseNode[Vault]):
+    def __init__(self, key: SecretStr) -> None:
+        self.key = key
+
+    async def run(self, ctx: RunContext[Vault]) -> End[str]:
+        return End(f"{ctx.answer} {self.key.get_secret_value()}")
+
+
+async def test_a_question_may_be_followed_by_a_node_with_a_secret():
+    """Its answer needs the question, not what comes after it."""
+    async with MemoryStore() as store:
+        await Graph(Ask).run(state=Vault(), store=store, execution_id="one")
+        secrets = {"token": "first", "0:Told.key": "told"}
+
+        result = await Graph(Ask).resume(
+            "one", store=store, secrets=secrets, answers={"open": True}
+        )
+
+    assert result.output == "True told"

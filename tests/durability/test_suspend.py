@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel
 
-from lift_sys import BaseNode, End, Fork, Graph, MergeStrategy, RunContext, Suspend
+from lift_sys import BaseNode, End, Fork, Graph, MergeStrategy, RunContext, Stop, Suspend
 from lift_sys.durability import MemoryStore
 from lift_sys.errors import AnswerError, GraphError, UsageError
 
@@ -149,6 +149,88 @@ async def test_one_key_at_two_places_is_answered_by_address():
 
     with pytest.raises(AnswerError, match=r"'0\.0', '0\.1'"):
         await graph.resume("run", store=store, deps=ran, answers={"same": {"granted": True}})
+
+
+async def test_two_answers_to_one_question_are_refused():
+    """One by its key and one by its step: which of them counts is not for us to choose."""
+    store, ran, _ = await start(Graph(Ask))
+
+    for other in (True, False):
+        answers = {"approval": {"granted": True}, "0": {"granted": other}}
+        with pytest.raises(AnswerError, match=r"'0': .*'approval' is to the same question"):
+            await Graph(Ask).resume("run", store=store, deps=ran, answers=answers)
+
+    assert ran == ["ask approval"]
+
+
+async def test_an_answer_may_be_given_again_but_not_changed():
+    """So a call that was cut off can be made again, also when the run has ended."""
+    graph = Graph(Both)
+    store, ran, _ = await start(graph)
+    options = {"store": store, "deps": ran}
+    await graph.resume("run", answers={"b": {"granted": True}}, **options)
+
+    same = await graph.resume("run", answers={"b": Approval(granted=True)}, **options)
+    assert [question.key for question in same.questions] == ["a"]
+    for answers in ({"b": {"granted": False}}, {"0.2": {"granted": False}}):
+        with pytest.raises(AnswerError, match=r"step 0\.2 \(Ask\) has another answer already"):
+            await graph.resume("run", answers=answers, **options)
+    both = {"a": {"granted": False}, "b": {"granted": True}}
+    ended = await graph.resume("run", answers=both, **options)
+    again = await graph.resume("run", answers=both, **options)
+    with pytest.raises(AnswerError, match="has another answer already"):
+        await graph.resume("run", answers={"a": {"granted": True}}, **options)
+
+    assert ended.state == again.state
+    assert sorted(ran) == ["ask a", "ask b", "both", "busy", "decide a", "decide b"]
+
+
+class Halt(BaseNode[Order]):
+    async def run(self, ctx: RunContext[Order]) -> "Wait":
+        return Wait()
+
+
+class Wait(BaseNode[Order]):
+    async def run(self, ctx: RunContext[Order]) -> Stop[str]:
+        return Stop("halted")
+
+
+class Halts(BaseNode[Order]):
+    async def run(self, ctx: RunContext[Order]) -> "Fork[Ask | Halt, End]":
+        return Fork([Ask("a"), Halt()], then=End())
+
+
+@pytest.mark.parametrize(
+    ("first", "reason"),
+    [
+        (Halts(), r"nobody waits for it any more: step 0\.1/1 has stopped the run"),
+        (Both(MergeStrategy.RACE), r"nobody waits for it any more: step 0 was joined without it"),
+    ],
+)
+async def test_an_answer_that_nobody_waits_for_is_refused(first, reason):
+    """It is not taken as if it had counted."""
+    graph = Graph(first)
+    store, ran, result = await start(graph)
+    assert not result.suspended
+
+    for key in ("a", "0.0"):
+        with pytest.raises(AnswerError, match=reason):
+            await graph.resume("run", store=store, deps=ran, answers={key: {"granted": True}})
+
+    record, facts = await store.load("run")
+    assert record.epoch == 0
+    assert not [fact for fact in facts if fact.kind == "answer"]
+
+
+async def test_an_answer_after_its_time_is_refused_when_the_run_went_on():
+    clock = Moment(datetime(2026, 1, 1, tzinfo=UTC))
+    graph = Graph(Ask(until=clock.value + timedelta(days=1)))
+    store, ran, _ = await start(graph, clock=clock)
+    clock.value += timedelta(days=2)
+    await graph.resume("run", store=store, deps=ran, clock=clock)
+
+    with pytest.raises(AnswerError, match="comes too late"):
+        await graph.resume("run", store=store, deps=ran, answers={"approval": {"granted": True}})
 
 
 class Moment:
