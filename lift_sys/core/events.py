@@ -126,7 +126,10 @@ class GroupStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BranchFinished(Event):
-    """One branch of a group ended; `status` is "succeeded", "failed" or "cancelled"."""
+    """One branch of a group ended, for now if it waits for an answer.
+
+    `status` is "succeeded", "failed", "cancelled" or "suspended".
+    """
 
     index: int
     status: str

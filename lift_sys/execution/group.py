@@ -24,7 +24,7 @@ from lift_sys.execution.closing import wait_out
 from lift_sys.execution.deciders import Decider
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.isolation import Base
-from lift_sys.execution.join import is_accepted, vote_of
+from lift_sys.execution.join import judged
 from lift_sys.execution.results import NodeResult, lost_result
 from lift_sys.execution.slots import Ticket, start_order
 from lift_sys.execution.telling import tell_branch, tell_end, tell_start, tell_vote
@@ -82,13 +82,14 @@ class Group(Generic[HolderT]):
         self._fatal: BaseException | None = None
         # A branch can be started by whoever gives a slot back, but runs in its caller's context.
         self._context = contextvars.copy_context()
-        self._closed = self._expired = False
+        self._closed = self._expired = self._suspended = False
         self._cut_off: dict[int, HolderT] = {}  # who ran branches that ended without a result
         self._questions: dict[int, Suspended] = {}  # what branches wait for
         self._rank = 0
         self._silent = engine.scope.publish is None and finished is None
         self._witness: Witness | None = None
-        self._asks = isinstance(strategy, Majority) or bool(strategy and strategy.accept)
+        asks = isinstance(strategy, Majority) or bool(strategy and strategy.accept)
+        self._judge = strategy if asks else None
 
     async def run(self) -> list[NodeResult[Any]]:
         """Run the branches until the group is decided; one result each, in declared order."""
@@ -113,7 +114,10 @@ class Group(Generic[HolderT]):
             self._shut()
             if self._running:
                 await wait_out(lambda: list(self._running), self._cancel_running)
-        if self._questions and not (self._fatal or self.decider.decided or self._expired):
+        if self._expired:
+            self._fail_unfinished()
+        if self._questions and not (self._fatal or self.decider.decided):
+            self._suspended = True
             raise Suspended.all_of(self._questions)
         results = self.ended()
         if self._fatal is not None:
@@ -127,10 +131,7 @@ class Group(Generic[HolderT]):
 
     def ended(self) -> list[NodeResult[Any]]:
         """How all branches ended, in declared order, also where something fatal ended the group."""
-        results = [
-            self._unfinished(index) if result is None else result
-            for index, result in enumerate(self.results)
-        ]
+        results = [found or self._unfinished(index) for index, found in enumerate(self.results)]
         self.results[:] = results
         return results
 
@@ -220,13 +221,8 @@ class Group(Generic[HolderT]):
         """Take down how a branch ended, and whether that decides the group."""
         try:
             vote = None
-            if self._asks and result.error is None:
-                assert self.strategy is not None
-                refused = is_accepted(self.strategy, result)
-                if refused is not None:
-                    result.error, result.next_node = refused, None
-                elif result._ending is not None:
-                    vote = vote_of(self.strategy, result)
+            if self._judge is not None and result.error is None:
+                vote = judged(self._judge, result)
             if self._witness is not None:
                 running = [holder.index for holder in self._running.values()]
                 names = [node_name(self.nodes[index]) for index in running]
@@ -270,21 +266,26 @@ class Group(Generic[HolderT]):
             task.cancel()
 
     def _expire(self) -> None:
-        """The group's deadline: whoever is not done has failed, unless it is decided already."""
+        """The group's deadline: whoever is at work has failed, unless it is decided already."""
         if not self._closed:
             self._expired = True
             self._shut()
 
-    def _unfinished(self, index: int) -> NodeResult[Any]:
-        """The result of a branch that was not let finish."""
-        error: BaseException = asyncio.CancelledError("the group was decided without it")
-        if self._expired:
-            assert self.timeout is not None
-            cut_off = self._cut_off.get(index)
-            abandoned = cut_off is not None and cut_off.abandoned
-            place = self._address(index), node_name(self.nodes[index])
-            error = deadline_error("group", self.timeout, *place, abandoned=abandoned)
-            self.decider.add(index, success=False)
+    def _fail_unfinished(self) -> None:
+        """The deadline has passed for all but those who wait for an answer: that takes no time."""
+        assert self.timeout is not None
+        for index, result in enumerate(self.results):
+            if result is None and index not in self._questions:
+                abandoned = getattr(self._cut_off.get(index), "abandoned", False)
+                place = self._address(index), node_name(self.nodes[index])
+                error = deadline_error("group", self.timeout, *place, abandoned=abandoned)
+                self.decider.add(index, success=False)
+                self.results[index] = self._unfinished(index, error)
+
+    def _unfinished(self, index: int, error: BaseException | None = None) -> NodeResult[Any]:
+        """The result of a branch that was not let finish: it was cancelled, if nothing else."""
+        asked = self._questions.get(index) if self._suspended else None
+        error = error or asked or asyncio.CancelledError("the group was decided without it")
         result = self._lost(index, error)
         result.rank = self._rank
         self._rank += 1
@@ -296,5 +297,4 @@ class Group(Generic[HolderT]):
         return lost_result(self.base, self.nodes[index], index, place, error, holder)
 
     def _address(self, index: int) -> str:
-        address = self.place[0]
-        return branch_address(address, index) if address else str(index)
+        return branch_address(self.place[0], index) if self.place[0] else str(index)

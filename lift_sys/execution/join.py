@@ -61,6 +61,20 @@ class Joined(NamedTuple):
     discarded: tuple[Discarded, ...]
 
 
+def judged(strategy: Strategy, result: NodeResult[Any]) -> Hashable:
+    """How a successful branch votes; if it is refused, it has failed from now on.
+
+    Raises:
+        PredicateError: As `vote_of`, or `accept` raised.
+    """
+    refused = is_accepted(strategy, result)
+    if refused is not None:
+        result.error, result.next_node = refused, None
+    elif result._ending is not None:
+        return vote_of(strategy, result)
+    return None
+
+
 def is_accepted(strategy: Strategy, result: NodeResult[Any]) -> BaseException | None:
     """Ask `accept` about a successful branch; the error that it counts as if it is refused."""
     accept: Callable[[NodeResult[Any]], bool] | None = strategy.accept

@@ -107,7 +107,8 @@ def describe(event: Event) -> Iterator[tuple[int, str]]:
         case GroupStarted():
             yield from _group_started(event)
         case BranchFinished():
-            done = {"succeeded": "completed"}.get(event.status, event.status)
+            words = {"succeeded": "completed", "suspended": "waits for an answer"}
+            done = words.get(event.status, event.status)
             yield (
                 logging.INFO,
                 f"node {event.node} {done} ({event.done}/{event.total}) in "

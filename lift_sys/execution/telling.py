@@ -8,6 +8,7 @@ from typing import Any
 from lift_sys.core.events import BranchFinished, GroupFinished, GroupStarted, Voted
 from lift_sys.core.node import node_name
 from lift_sys.core.strategies import Strategy
+from lift_sys.core.successors import Suspended
 from lift_sys.execution.deciders import Vote
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.results import NodeResult
@@ -28,6 +29,8 @@ def _name_of(strategy: Strategy | None) -> str:
 def tell_branch(engine: Engine, result: NodeResult[Any], *, done: int, total: int) -> None:
     """A branch ended, as number `done` of `total`."""
     status = "succeeded" if result.is_success else "failed"
+    if isinstance(result.error, Suspended):
+        status = "suspended"
     engine.tell(
         BranchFinished,
         result.address,

@@ -40,9 +40,12 @@ class BranchStatus(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    SUSPENDED = "suspended"
+    """It waits for an answer, and the run ends without it."""
 
 
-ENDED = frozenset({BranchStatus.SUCCEEDED, BranchStatus.FAILED, BranchStatus.CANCELLED})
+_UNDER_WAY = {BranchStatus.WAITING, BranchStatus.RUNNING, BranchStatus.RETRYING}
+ENDED = frozenset(set(BranchStatus) - _UNDER_WAY)
 
 
 @dataclass(slots=True, kw_only=True)

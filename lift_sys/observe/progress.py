@@ -29,6 +29,7 @@ _MARKS = {
     BranchStatus.SUCCEEDED: ("✓", "green"),
     BranchStatus.FAILED: ("✗", "red"),
     BranchStatus.CANCELLED: ("–", "dim"),
+    BranchStatus.SUSPENDED: ("?", "yellow"),
 }
 _REDRAWS_A_SECOND = 8
 

@@ -1,5 +1,6 @@
 """Waiting for people: the run ends, needs no process, and goes on with the answer."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -7,8 +8,16 @@ import pytest
 from pydantic import BaseModel
 
 from lift_sys import BaseNode, End, Fork, Graph, MergeStrategy, RunContext, Stop, Suspend
+from lift_sys.core.events import BranchFinished
 from lift_sys.durability import MemoryStore
-from lift_sys.errors import AnswerError, GraphError, UsageError
+from lift_sys.errors import (
+    AnswerError,
+    GraphError,
+    ParallelExecutionError,
+    StepTimeoutError,
+    UsageError,
+)
+from lift_sys.testing import virtual
 
 
 class Order(BaseModel):
@@ -293,3 +302,61 @@ def test_what_follows_a_question_is_a_node():
 
 def test_the_edge_is_drawn():
     assert "-->|answer|" in Graph(Ask).to_mermaid()
+
+
+class Slow(BaseNode[Order]):
+    """Takes an hour, the first time."""
+
+    async def run(self, ctx: RunContext[Order]) -> End:
+        ctx.deps.append("slow")
+        await asyncio.sleep(3600 if ctx.deps.count("slow") == 1 else 0)
+        ctx.state.log["slow"] = "done"
+        return End()
+
+
+class Hurried(BaseNode[Order]):
+    def __init__(self, strategy: MergeStrategy = MergeStrategy.BEST_EFFORT) -> None:
+        self.strategy = strategy
+
+    async def run(self, ctx: RunContext[Order]) -> "Fork[Ask | Slow | Busy, End]":
+        return Fork([Ask("a"), Slow(), Busy()], then=End(), strategy=self.strategy, timeout=60.0)
+
+
+@virtual
+async def test_who_waits_for_an_answer_is_not_too_late():
+    """Waiting takes no time: only who is at work when the deadline passes has failed."""
+    graph, events = Graph(Hurried), []
+    store, ran, waiting = await start(graph, on_event=events.append)
+
+    ends = [(each.index, each.status) for each in events if isinstance(each, BranchFinished)]
+    assert [question.key for question in waiting.questions] == ["a"]
+    assert ends == [(2, "succeeded"), (1, "failed"), (0, "suspended")]
+    counts = waiting.statistics
+    assert (counts["failed_branches"], counts["cancelled_branches"]) == (1, 0)
+
+    result = await graph.resume("run", store=store, deps=ran, answers={"a": {"granted": True}})
+
+    assert result.state.log == {"a": "Approval True nobody", "slow": "done", "busy": "done"}
+    assert sorted(ran) == ["ask a", "busy", "decide a", "slow", "slow"]
+
+
+@virtual
+async def test_a_deadline_that_decides_the_strategy_ends_the_fork():
+    """The one at work has failed, so all can't succeed; the question is withdrawn."""
+    graph = Graph(Hurried(MergeStrategy.ALL_SUCCESS))
+    store, ran = MemoryStore(), []
+
+    with pytest.raises(ParallelExecutionError) as caught:
+        await graph.run(state=Order(), store=store, execution_id="run", deps=ran)
+
+    ((node, error),) = caught.value.failed_nodes
+    assert isinstance(node, Slow)
+    assert isinstance(error, StepTimeoutError)
+
+
+async def test_the_log_says_who_waits(caplog):
+    with caplog.at_level("INFO", logger="lift_sys.execution"):
+        await start(Graph(Both))
+
+    assert "node Ask waits for an answer (2/3)" in caplog.text
+    assert "cancelled" not in caplog.text

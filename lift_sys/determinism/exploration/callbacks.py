@@ -73,7 +73,7 @@ def is_known(callback: Any, args: tuple[Any, ...]) -> bool:
 def _is_quiet_end(group: Group[Any], args: tuple[Any, ...]) -> bool:
     """Whether a branch that ended can neither decide its group nor tell anybody."""
     heard = group.finished is not None or group.engine.scope.publish is not None
-    if heard or group._asks or failed(args[0]):
+    if heard or group._judge is not None or failed(args[0]):
         return False
     if isinstance(group.strategy, (AllSuccess, BestEffort)):
         return True
