@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,8 +22,21 @@ def question_lines(
         until = f", until {question.until}" if question.until else ""
         yield f"{click.style('asks', bold=True)} at {question.address}: {question.reason}"
         yield f"  wants {question.key!r}: {_schema_text(question.schema)}{until}"
-    keys = " ".join(f"--answer {question.key}=..." for question in questions)
-    yield f"  {resume_command(execution_id, place)} {keys}"
+    answers = answer_words([(question.key, question.address) for question in questions])
+    yield f"  {resume_command(execution_id, place)} {answers}"
+
+
+def answer_words(asked: Sequence[tuple[str, str]]) -> str:
+    """The options that answer questions, of which key and address are given, as a shell takes them.
+
+    By their keys; those that share one, or whose key the option can't name, by their addresses.
+    """
+    keys = [key for key, _ in asked]
+    names = [
+        key if key and keys.count(key) == 1 and "=" not in key else address
+        for key, address in asked
+    ]
+    return " ".join(f"--answer {shlex.quote(f'{name}=...')}" for name in names)
 
 
 def questions_as_list(questions: tuple[Question, ...]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lift_sys.cli.moments import shown_moment
+from lift_sys.cli.questions import answer_words
 from lift_sys.cli.runs import run_as_dict
 from lift_sys.cli.stores import opened_store, resume_command, store_option
 from lift_sys.execution.log import counted, seconds
@@ -46,7 +47,9 @@ def show(execution_id: str, as_document: bool, place: str | None) -> None:
         for line in _step_lines(step):
             click.echo(line)
     asked = [step for step in steps if step.status == "waiting"]
-    answers = " ".join(f"--answer {(step.question or {}).get('key')}=..." for step in asked)
+    answers = answer_words(
+        [(str((step.question or {}).get("key")), step.address) for step in asked]
+    )
     if record.status != "finished":
         click.echo(f"{resume_command(execution_id, place)} {answers}".rstrip())
 

@@ -137,6 +137,18 @@ class Pours(BaseNode[Note]):
         return End("poured" if ctx.answer.granted else "left")
 
 
+class Offers(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> "Suspend[Pours]":
+        return Suspend("more?", key="more tea", schema=Approval, then=Pours())
+
+
+class AsksTwice(BaseNode[Note]):
+    """Asks by one key in two branches, and by another in a third."""
+
+    async def run(self, ctx: RunContext[Note]) -> Fork[Asks | Offers, Close]:
+        return Fork([Asks(), Asks(), Offers()], then=Close())
+
+
 class Door(BaseModel):
     key: SecretStr
 

@@ -179,6 +179,20 @@ def test_a_question_is_shown_and_answered(lift):
     assert "poured" in answered.stdout
 
 
+@pytest.mark.parametrize("shown", [False, True])
+def test_the_printed_command_answers_all_questions(lift, shown):
+    """Where two share a key, by their steps; and a shell takes it as it stands."""
+    done = kept_run(lift, "ask", "flows.py:AsksTwice", code=3)
+    text = lift("show", "ask").stdout if shown else done.stdout
+    command = next(line for line in text.splitlines() if "lift resume" in line)
+
+    words = [word.replace("...", '{"granted": true}') for word in shlex.split(command)]
+    answered = lift(*words[1:])
+
+    assert [word.partition("=")[0] for word in words[4::2]] == ["0.0", "0.1", "more tea"]
+    assert answered.exit_code == 0, answered.output
+
+
 def test_a_secret_comes_from_the_environment(lift, monkeypatch, place):
     monkeypatch.setenv("TEA_KEY", "sesame")
     lift("run", "flows.py:Opens", "--set", "key=sesame", "--store", "--id", "one")
