@@ -82,7 +82,8 @@ class Timeouts:
 
     Attributes:
         attempt: One attempt of a node.
-        node: All attempts of a node and the waits between them, without waiting for its first slot.
+        node: All attempts of a node and the waits between them; not the wait for its first slot,
+            nor for a store that keeps what it did.
         group: A group of parallel branches, waiting for slots included.
         run: A whole run.
     """

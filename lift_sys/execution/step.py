@@ -100,18 +100,16 @@ async def _careful_step(
         await engine.slots.acquire(priority=contract.priority)
         holder.holding = True
     policy, limit = contract.retry, contract.timeouts.node
-    if policy is None:
-        work = _attempt(engine, holder, node, ctx, before, contract)
-    else:
-        work = _attempts(engine, holder, node, ctx, before, contract, policy)
+    attempts = _attempt if policy is None else _attempts
+    work = attempts(engine, holder, node, ctx, before, contract, keep=False)
     watched = watching(node, ctx) if engine.isolation is Isolation.STRICT else nullcontext()
+    started = engine.time()
     try:
         with watched:
-            if limit is None:
-                return await work
-            started = engine.time()
             try:
-                return await within(limit, "node", holder, node, ctx, work)
+                done = await (
+                    work if limit is None else within(limit, "node", holder, node, ctx, work)
+                )
             except StepTimeoutError as error:
                 if error.layer != "node":
                     raise
@@ -119,6 +117,8 @@ async def _careful_step(
     finally:
         holder.ended = engine.time()  # its last attempt may have ended before, in a wait
         holder.release()
+    await _keep(engine, holder, node, ctx, before, done)  # no deadline of the node's is for that
+    return *done[:3], holder.ended - started
 
 
 async def _attempt(
@@ -130,8 +130,12 @@ async def _attempt(
     contract: Contract,
     *,
     final: bool = True,
+    keep: bool = True,
 ) -> Done:
-    """Run `node` once; if it fails for good, say so and raise what it is to be known by."""
+    """Run `node` once; if it fails for good, say so and raise what it is to be known by.
+
+    What it did is kept and announced, unless whoever calls does that (`keep`).
+    """
     heard = engine.scope.publish is not None
     limit = contract.timeouts.attempt
     if heard:
@@ -165,11 +169,10 @@ async def _attempt(
             holder.holding = False
             engine.slots.release()
     if failure is None:
-        if log is not None:  # what is announced is kept
-            await log.finished(ctx, node, before, after, successor, seconds)
-        if heard:
-            _tell_finished(engine, ctx, before, after, successor, seconds)
-        return successor, after, ctx.attempt, seconds
+        done = successor, after, ctx.attempt, seconds
+        if keep and (heard or log is not None):
+            await _keep(engine, holder, node, ctx, before, done)
+        return done
     if final:
         _fail(engine, node, ctx, failure, seconds)
     raise failure
@@ -182,18 +185,20 @@ async def _attempts(
     ctx: RunContext[Any],
     before: Snapshot[Any],
     contract: Contract,
-    policy: RetryPolicy,
+    *,
+    keep: bool,
 ) -> Done:
     """Run `node` until it succeeds or its policy gives up."""
+    policy = contract.retry
+    assert policy is not None
     rollback = Rollback(ctx, before)
     started = engine.time()
     while True:
         begun = engine.time()
         try:
-            successor, after, attempts, _ = await _attempt(
-                engine, holder, node, ctx, before, contract, final=False
+            return await _attempt(
+                engine, holder, node, ctx, before, contract, final=False, keep=keep
             )
-            return successor, after, attempts, engine.time() - started
         except Exception as error:
             failure = error
         delay = None
@@ -269,21 +274,27 @@ def _tell_retry(
     engine.warn(RetryScheduled, ctx.address, name, delay=delay, **common)
 
 
-def _tell_finished(
+async def _keep(
     engine: Engine,
+    holder: Holder,
+    node: Any,
     ctx: RunContext[Any],
     before: Snapshot[Any],
-    after: Snapshot[Any],
-    successor: Any,
-    elapsed: float,
+    done: Done,
 ) -> None:
+    """Keep what a node did, and announce it: in this order."""
+    successor, after, attempt, seconds = done
+    if holder.log is not None:
+        await holder.log.finished(ctx, node, before, after, successor, seconds)
+    if engine.scope.publish is None:
+        return
     is_node = not isinstance(successor, (End, Fork, Suspend))
     engine.tell(
         NodeFinished,
         ctx.address,
         ctx._node,
-        attempt=ctx.attempt,
-        elapsed=elapsed,
+        attempt=attempt,
+        elapsed=seconds,
         successor=node_name(successor) if is_node else type(successor).__name__,
         writes=changed_paths(before, after),
     )

@@ -18,6 +18,7 @@ from lift_sys import (
     RunContext,
     Stop,
     Subgraph,
+    Timeouts,
 )
 from lift_sys.durability import MemoryStore
 from lift_sys.errors import (
@@ -28,6 +29,7 @@ from lift_sys.errors import (
     UnknownRunError,
 )
 from lift_sys.reducers import Append
+from lift_sys.testing import virtual
 
 
 class Work(BaseModel):
@@ -350,3 +352,28 @@ async def test_a_beginning_that_was_edited_is_refused(changes):
 
     with pytest.raises(JournalError, match="edited"):
         await Graph(First).resume("run", store=store, deps=effects)
+
+
+class SlowDisk(MemoryStore):
+    """Needs longer for a commit than nodes may take."""
+
+    async def commit(self, *arguments, **options):
+        await asyncio.sleep(30)
+        await super().commit(*arguments, **options)
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+@virtual
+async def test_a_deadline_of_a_node_is_not_for_its_commit(failures):
+    """It has done its work in time; also when an attempt before has failed."""
+    retry = RetryPolicy(max_attempts=2, first_delay=1)
+    limits = Timeouts(node=10)
+    graph = Graph(First, executor=ParallelExecutor(timeouts=limits, retry=retry))
+    effects, store = Effects(*["first"] * failures), SlowDisk()
+
+    result = await graph.run(state=Work(), store=store, execution_id="run", deps=effects)
+
+    assert result.output == 3
+    _, facts = await store.load("run")
+    assert [fact.elapsed < 10 for fact in facts] == [True, True]
+    assert [fact.attempt for fact in facts] == [1 + failures, 1]
