@@ -71,14 +71,17 @@ async def prune(
     older_than: datetime | timedelta | None = None,
     keep: int | None = None,
     status: Status | None = None,
+    unfinished: bool = False,
 ) -> int:
-    """Remove old runs; those under way stay, unless `status` is `running`.
+    """Remove old runs that are finished. All others can still go on, and stay unless that is said.
 
     Args:
         store: Where they are.
         older_than: Only those created before; an age is counted from now.
         keep: Only those beyond the newest so many, of those that the other conditions meet.
-        status: Only those that stand so.
+        status: Those that stand so, instead of the finished ones.
+        unfinished: Those that are suspended, failed or cancelled, too. Runs under way, or whose
+            process died, are removed by `status="running"` only.
 
     Returns:
         How many were removed.
@@ -89,9 +92,10 @@ async def prune(
     if older_than is None and keep is None and status is None:
         raise ValueError("prune needs `older_than`, `keep` or `status`; without it all would go")
     until = datetime.now(UTC) - older_than if isinstance(older_than, timedelta) else older_than
+    only = status if status is not None or unfinished else "finished"
     spared, gone = keep or 0, 0
     while True:
-        query = RunQuery(status=status, until=until, limit=spared + _PAGE)
+        query = RunQuery(status=only, until=until, limit=spared + _PAGE)
         found = (await store.runs(query))[spared:]
         going = [each for each in found if each.status != "running" or status == "running"]
         for record in going:

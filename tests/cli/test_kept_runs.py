@@ -255,12 +255,16 @@ def test_runs_are_removed(lift):
         kept_run(lift, name)
     kept_run(lift, "bad", "flows.py:Fails", code=1)
 
-    assert "0 runs removed" in lift("rm", "--older-than", "30d").stderr
+    assert "0 finished runs removed" in lift("rm", "--older-than", "30d").stderr
     assert lift("rm", "one", "nobody").exit_code == 2
     assert "1 run removed" in lift("rm", "one").stderr
+    done = lift("rm", "--keep", "1")
+    assert "1 finished run removed; those that can still go on stay (--unfinished" in done.stderr
+    assert [each["execution_id"] for each in document_of(lift, "runs")] == ["bad", "three"]
     assert "1 run removed" in lift("rm", "--status", "failed", "--older-than", "0s").stderr
-    assert "1 run removed" in lift("rm", "--keep", "1").stderr
-    assert [each["execution_id"] for each in document_of(lift, "runs")] == ["three"]
+    kept_run(lift, "bad", "flows.py:Fails", code=1)
+    assert "2 runs removed" in lift("rm", "--unfinished", "--keep", "0").stderr
+    assert lift("rm", "--unfinished").exit_code == lift("rm", "x", "--unfinished").exit_code == 2
 
 
 def test_the_projects_own_file_is_the_default(lift, monkeypatch, tmp_path):

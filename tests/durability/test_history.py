@@ -11,7 +11,11 @@ from lift_sys.durability import RunQuery, prune
 @pytest.fixture
 async def filled(store):
     """Four runs, a minute after each other; the last is under way."""
-    kinds = ["finished", "failed", "finished", "running"]
+    return await fill(store, ["finished", "failed", "finished", "running"])
+
+
+async def fill(store, kinds):
+    """Runs that stand so, a minute after each other."""
     for minute, status in enumerate(kinds):
         record = run(f"r{minute}", minute=minute, graph="even" if minute % 2 == 0 else "odd")
         facts = [fact("0", node="Search", elapsed=minute + 1.0, tokens=10, cost=0.5)]
@@ -55,10 +59,13 @@ async def test_an_empty_store_has_empty_statistics(store):
 @pytest.mark.parametrize(
     ("conditions", "left"),
     [
-        ({"older_than": START + timedelta(minutes=2)}, ["r3", "r2"]),
-        ({"older_than": timedelta(days=1)}, ["r3"]),
-        ({"keep": 1}, ["r3"]),
-        ({"keep": 2}, ["r3", "r2"]),
+        ({"older_than": START + timedelta(minutes=2)}, ["r3", "r2", "r1"]),
+        ({"older_than": START + timedelta(minutes=2), "unfinished": True}, ["r3", "r2"]),
+        ({"older_than": timedelta(days=1)}, ["r3", "r1"]),
+        ({"older_than": timedelta(days=1), "unfinished": True}, ["r3"]),
+        ({"keep": 1}, ["r3", "r2", "r1"]),
+        ({"keep": 1, "unfinished": True}, ["r3"]),
+        ({"keep": 2, "unfinished": True}, ["r3", "r2"]),
         ({"status": "failed"}, ["r3", "r2", "r0"]),
         ({"status": "finished", "keep": 1}, ["r3", "r2", "r1"]),
         ({"status": "running"}, ["r2", "r1", "r0"]),
@@ -69,6 +76,16 @@ async def test_old_runs_are_removed(filled, conditions, left):
 
     assert [each.execution_id for each in await filled.runs()] == left
     assert gone == 4 - len(left)
+
+
+async def test_what_can_still_go_on_stays(store):
+    """It may wait for an answer for as long as that takes."""
+    kinds = ["suspended", "failed", "cancelled", "finished"]
+    await fill(store, kinds)
+
+    assert await prune(store, older_than=timedelta(days=1)) == 1
+    assert [each.status for each in await store.runs()] == ["cancelled", "failed", "suspended"]
+    assert await prune(store, older_than=timedelta(days=1), unfinished=True) == 3
 
 
 async def test_everything_is_not_removed_by_mistake(filled):
