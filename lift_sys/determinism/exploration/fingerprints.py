@@ -14,9 +14,7 @@ import struct
 from functools import partial
 from operator import is_
 from random import Random
-from types import (
-    MappingProxyType,
-)
+from types import CoroutineType, MappingProxyType
 from typing import Any
 
 from lift_sys.determinism.exploration.kinds import (
@@ -29,6 +27,7 @@ from lift_sys.determinism.exploration.kinds import (
     is_known,
     is_trusted,
     library_bases,
+    members_of,
     own_names,
     slots_of,
 )
@@ -106,11 +105,13 @@ class Picture:
     Attributes:
         opaque: Types met that can't be looked into, and may well have a state.
         guard: Of the last value; None if it has parts that no guard can watch.
+        mentioned: Attributes that the program uses by name: those of locks and queues, too, count.
     """
 
     def __init__(self) -> None:
         self.opaque: set[str] = set()
         self.guard: Guard | None = None
+        self.mentioned: frozenset[str] = frozenset()
         self._left = 0
         self._inside: set[int] = set()
 
@@ -158,7 +159,7 @@ class Picture:
             elif guard is not None and cls is dict:
                 guard.add_dict(value)
             return cls, self._known(value)
-        own: list[object] = [cls, id(value)]
+        own: list[object] = [cls, Same(value)]  # kept: of a Decimal nothing else can be seen
         if is_library(cls.__module__):
             own.append(self._library(value, cls))
         else:
@@ -173,7 +174,7 @@ class Picture:
             if guard is not None:
                 guard.add_attributes(value, attributes)
             if attributes:
-                known = own_names(cls)
+                known = own_names(cls, self.mentioned)
                 own.append(self._known({k: v for k, v in attributes.items() if k not in known}))
         return tuple(own)
 
@@ -186,7 +187,9 @@ class Picture:
         if issubclass(cls, NUMBERS):
             return repr(next(b for b in NUMBERS if issubclass(cls, b)).__repr__(value))
         if issubclass(cls, BaseException):
-            return self._of(value.args)
+            return self._of([getattr(value, name, None) for name in members_of(cls)])
+        if issubclass(cls, CoroutineType):  # whether it can still be awaited
+            return value.cr_frame is None, value.cr_suspended
         if issubclass(cls, partial):
             return self._of((value.func, value.args, value.keywords))
         if issubclass(cls, logging.Logger):

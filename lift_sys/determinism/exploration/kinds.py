@@ -20,9 +20,9 @@ import string
 import typing
 import uuid
 import zoneinfo
-from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache, partial
+from inspect import unwrap
 from pathlib import Path, PurePath
 from random import Random
 from types import (
@@ -65,7 +65,6 @@ _IMMUTABLE = (
     uuid.UUID,
     PurePath,
     enum.Enum,
-    string.Template,
     operator.itemgetter,
     operator.attrgetter,
     operator.methodcaller,
@@ -112,6 +111,7 @@ _ATTRIBUTES_ONLY = (
     collections.UserList,
     collections.UserString,
     collections.ChainMap,
+    string.Template,
 )
 _KNOWN = (
     *SIZED,
@@ -166,21 +166,43 @@ def library_bases(cls: type) -> tuple[type, ...]:
 
 
 @lru_cache(maxsize=4096)
-def own_names(cls: Any) -> frozenset[str]:
-    """The attributes that methods of libraries give to instances: what they keep for themselves."""
+def own_names(cls: Any, mentioned: frozenset[str]) -> frozenset[str]:
+    """The attributes that methods of libraries give to instances: what they keep for themselves.
+
+    But for what the program mentions (`semaphore._value`), as does the user's subclass of a library's.
+    """
     if not issubclass(cls, (*_INSTRUMENTED, *_IMMUTABLE, logging.Logger)):
         return frozenset()
     if issubclass(cls, logging.Logger):
         return frozenset(vars(logging.getLogger(__name__)))
-    names: set[str] = set()
+    kept: set[str] = set()
+    used: set[str] = set()
     for base in cls.__mro__:
-        if is_library(base.__module__):
-            functions: list[Callable[..., Any]] = [
-                each for each in vars(base).values() if isinstance(each, FunctionType)
-            ]
-            for function in functions:
-                names |= names_in(function.__code__).stored
-    return frozenset(names)
+        for function in map(unwrap, vars(base).values()):
+            if isinstance(function, FunctionType):
+                names = names_in(function.__code__)
+                if is_library(base.__module__):
+                    kept |= names.assigned
+                else:
+                    used |= set(names.used)
+    return frozenset(kept - used - mentioned)
+
+
+@lru_cache(maxsize=4096)
+def members_of(cls: type[BaseException]) -> tuple[str, ...]:
+    """What an exception of this class has besides `__dict__`, but for where it was raised."""
+    return (
+        "args",
+        "__cause__",
+        "__context__",
+        *(
+            name
+            for base in cls.__mro__
+            if base.__module__ == "builtins"
+            for name, value in vars(base).items()
+            if isinstance(value, MemberDescriptorType)
+        ),
+    )
 
 
 @lru_cache(maxsize=4096)

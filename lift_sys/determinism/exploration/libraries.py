@@ -118,6 +118,7 @@ _NEVER = {
     ),
     "asyncio": frozenset(["set_event_loop_policy", "get_event_loop_policy", "set_event_loop"]),
     "builtins": frozenset(["input", "open", "breakpoint"]),
+    "copyreg": frozenset(["pickle", "constructor", "add_extension", "dispatch_table"]),
 }
 
 

@@ -41,10 +41,12 @@ class Mentions:
     Attributes:
         places: Found so far, by key.
         caveats: What keeps code from being followed.
+        foreign: Attributes that code uses of something else than its `self`.
     """
 
     def __init__(self) -> None:
         self.places: dict[tuple[int, str], Place] = {}
+        self.foreign: frozenset[str] = frozenset()
         self.caveats: set[str] = set()
         self._seen: set[int] = set()
         self._kept: list[Any] = []

@@ -37,6 +37,19 @@ _REFLECTION = frozenset(
         "f_locals",
         "f_globals",
         "f_builtins",
+        "f_lineno",
+        "f_lasti",
+        "cr_await",
+        "cr_running",
+        "cr_suspended",
+        "gi_running",
+        "gi_suspended",
+        "gi_yieldfrom",
+        "ag_await",
+        "ag_running",
+        "ag_suspended",
+        "get_stack",
+        "print_stack",
     ]
 )
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR")
@@ -73,7 +86,9 @@ class Names:
 
     Attributes:
         used: Names of globals and attributes.
-        stored: Those of them that it assigns.
+        stored: Those of them that it assigns, or may assign by a text.
+        assigned: Attributes that it assigns by themselves.
+        foreign: Attributes that it uses of something else than its `self`.
         globals: Names that are looked up in the module.
         chains: Names with an attribute that is read of, or stored in, what they stand for.
         bare: Names that are used without an attribute: given on, called, compared.
@@ -82,6 +97,8 @@ class Names:
 
     used: tuple[str, ...]
     stored: frozenset[str]
+    assigned: frozenset[str]
+    foreign: frozenset[str]
     globals: frozenset[str]
     chains: frozenset[tuple[str, str]]
     bare: frozenset[str]
@@ -102,6 +119,8 @@ def names_in(code: CodeType) -> Names:
     """The names in `code` and in the functions defined inside it."""
     used: dict[str, None] = dict.fromkeys(code.co_names)
     stored: set[str] = set()
+    assigned: set[str] = set()
+    foreign: set[str] = set()
     found: set[str] = set()
     chains: set[tuple[str, str]] = set()
     bare: set[str] = set()
@@ -113,6 +132,10 @@ def names_in(code: CodeType) -> Names:
             found.add(argument)
         if name in _STORES:
             stored.add(argument)
+        if name == "STORE_ATTR":
+            assigned.add(argument)
+        if name in _ATTRIBUTES and not _is_self(instructions[at - 1]):
+            foreign.add(argument)
         if name.startswith("LOAD_") and name not in _ATTRIBUTES and name != "LOAD_CONST":
             following = instructions[at + 1] if at + 1 < len(instructions) else instruction
             *others, last = argument if isinstance(argument, tuple) else (argument,)
@@ -126,10 +149,13 @@ def names_in(code: CodeType) -> Names:
             # As in `globals()["TOTAL"] += 1` and `setattr(module, "TOTAL", 1)`.
             used[constant] = None
             stored.add(constant)
+            foreign.add(constant)
         elif isinstance(constant, CodeType):
             inner = names_in(constant)
             used.update(dict.fromkeys(inner.used))
             stored |= inner.stored
+            assigned |= inner.assigned
+            foreign |= inner.foreign
             found |= inner.globals
             chains |= inner.chains
             bare |= inner.bare
@@ -137,10 +163,20 @@ def names_in(code: CodeType) -> Names:
     return Names(
         tuple(used),
         frozenset(stored),
+        frozenset(assigned),
+        frozenset(foreign),
         frozenset(found),
         frozenset(chains),
         frozenset(bare),
         tuple(imports),
+    )
+
+
+def _is_self(instruction: dis.Instruction) -> bool:
+    """Whether it loads the object that a method is called on."""
+    names = instruction.argval
+    return instruction.opname.startswith("LOAD_") and "self" in (
+        names[-1] if isinstance(names, tuple) else names,
     )
 
 

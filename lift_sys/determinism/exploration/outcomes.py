@@ -105,14 +105,14 @@ def stuck(kind: Literal["deadlock", "livelock"], waiting: Sequence[str]) -> Outc
 
 
 def error_text(error: BaseException) -> str:
-    """Type and text of `error`, of what a group holds, and without durations in our messages."""
+    """Type, text and notes of `error`, of what a group holds; no durations in our messages."""
     text = str(error)
     if isinstance(error, LiftError):
         text = _DURATION.sub("… s", text)
     if isinstance(error, BaseExceptionGroup):
-        inner = ", ".join(error_text(each) for each in error.exceptions)
-        return f"{type(error).__qualname__}: {error.message} [{inner}]"
-    return f"{type(error).__qualname__}: {text}" if text else type(error).__qualname__
+        text = f"{error.message} [{', '.join(map(error_text, error.exceptions))}]"
+    name = type(error).__qualname__
+    return "\n".join([f"{name}: {text}" if text else name, *getattr(error, "__notes__", ())])
 
 
 def _hash(text: str) -> str:

@@ -24,9 +24,10 @@ from lift_sys.execution.group import Group
 from lift_sys.execution.slots import Holder, Slots, Ticket
 
 _PLAIN: dict[type, dict[str, int]] = {
-    asyncio.Lock: {"release": WRITE, "locked": READ},
-    asyncio.Event: {"set": WRITE, "clear": WRITE, "is_set": READ},
-    asyncio.Condition: {"notify": WRITE},
+    asyncio.Lock: {"release": WRITE, "locked": READ, "__repr__": READ},
+    asyncio.Event: {"set": WRITE, "clear": WRITE, "is_set": READ, "__repr__": READ},
+    asyncio.Condition: {"notify": WRITE, "__repr__": READ},
+    asyncio.Timeout: {"when": READ, "reschedule": WRITE, "expired": READ, "__repr__": READ},
     asyncio.Queue: {
         "get_nowait": WRITE,
         "qsize": READ,
@@ -34,6 +35,8 @@ _PLAIN: dict[type, dict[str, int]] = {
         "full": READ,
         "task_done": WRITE,
         "shutdown": WRITE,
+        "__repr__": READ,
+        "__str__": READ,
     },
 }
 # Both the attempt and what follows the wake-up touch: the one decides who waits, the other who goes.
@@ -42,7 +45,7 @@ _WAITING: dict[type, dict[str, int]] = {
     asyncio.Event: {"wait": READ},
     asyncio.Condition: {"wait": WRITE},
     asyncio.Queue: {"put": WRITE, "get": WRITE, "join": READ},
-    asyncio.Barrier: {"wait": WRITE},
+    asyncio.Barrier: {"wait": WRITE, "reset": WRITE, "abort": WRITE},
 }
 _MARK = "_lift_sys_says_who_touches"
 
@@ -59,8 +62,9 @@ def instrumented() -> Iterator[None]:
         original = vars(kind).get(name)
         if original is not None:  # `Queue.shutdown` came with Python 3.13
             undo.append((kind, name, original))
-            wrapped = functools.wraps(original)(wrapper(original))
-            setattr(wrapped, _MARK, True)
+            wrapped = wrapper(original)
+            if not isinstance(wrapped, property):
+                setattr(functools.wraps(original)(wrapped), _MARK, True)
             setattr(kind, name, wrapped)
 
     try:
@@ -74,6 +78,10 @@ def instrumented() -> Iterator[None]:
         wrap(asyncio.Semaphore, "acquire", _acquire)
         wrap(asyncio.Semaphore, "release", _release)
         wrap(asyncio.Semaphore, "locked", _locked)
+        wrap(asyncio.Semaphore, "__repr__", _locked)
+        wrap(asyncio.BoundedSemaphore, "release", _bounded)
+        for name in ("n_waiting", "broken"):
+            wrap(asyncio.Barrier, name, _filling)
         for kind in (asyncio.Lock, asyncio.Semaphore, asyncio.Event, asyncio.Condition):
             wrap(kind, "__init__", _named)
         wrap(asyncio.Queue, "__init__", _named)
@@ -193,6 +201,29 @@ def _locked(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(self)
 
     return wrapper
+
+
+def _bounded(original: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(self: Any) -> Any:
+        noting = recorder.get()
+        if noting is not None and self._value >= self._bound_value:  # it raises
+            noting.note(noting.name_of(self), WRITE)
+        return original(self)
+
+    return wrapper
+
+
+def _filling(original: property) -> property:
+    """How many wait at a barrier, which changes under its lock."""
+
+    def get(self: Any) -> Any:
+        noting = recorder.get()
+        if noting is not None:
+            for each in (self, self._cond._lock):
+                noting.note(noting.name_of(each), READ)
+        return original.__get__(self)
+
+    return property(get)
 
 
 def _slot(waits: bool, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -24,7 +24,7 @@ from typing import Any
 
 from lift_sys.core.context import RunContext
 from lift_sys.determinism.exploration.fingerprints import Same
-from lift_sys.determinism.exploration.kinds import ATOMS, is_mutable, is_watchable
+from lift_sys.determinism.exploration.kinds import ATOMS, is_mutable, is_watchable, slots_of
 from lift_sys.determinism.exploration.libraries import is_library
 from lift_sys.determinism.exploration.machinery import is_machinery, parts_of
 from lift_sys.determinism.exploration.mentions import GONE, Mentions, Place
@@ -69,7 +69,7 @@ class Reach(Mentions):
             self.follow(value, by=name)
 
     def add_carried(self, value: Any, name: str) -> None:
-        """Add what copies of a value still share: functions, and what copies itself."""
+        """Add what copies of a value still share: functions, classes, and what copies itself."""
         waiting, seen = [value], set[int]()
         while waiting:
             each = waiting.pop()
@@ -86,7 +86,7 @@ class Reach(Mentions):
                 waiting += each
             if isinstance(each, partial):
                 waiting += [each.func, each.args, each.keywords]
-            cls = type(each)
+            cls: type = type(each)
             if is_mutable(each) and not is_library(cls.__module__):
                 for own in (
                     "__deepcopy__",
@@ -99,6 +99,8 @@ class Reach(Mentions):
                     if not is_library(getattr(function, "__module__", None) or "builtins"):
                         self.caveats.add(f"{name} holds a {cls.__qualname__}, which copies itself")
                 waiting += vars(each).values() if hasattr(each, "__dict__") else ()
+                waiting += [getattr(each, slot, None) for slot in slots_of(cls)]
+                self.follow(cls, by=name)  # all copies have one class
 
     def _follow(self, root: Any) -> None:
         if isinstance(root, MethodType):
@@ -179,6 +181,7 @@ class Reach(Mentions):
         names = names_in(function.__code__)
         for each in names.reflecting:
             self.caveats.add(f"{name} uses `{each}`, which may reach anything")
+        self.foreign |= names.foreign
         self._names(names, function.__globals__, module or "?", own=True)
         for statement in names.imports:
             self._import(statement, names, function.__globals__)
@@ -202,7 +205,9 @@ class Reach(Mentions):
         if isinstance(owner, FunctionType):
 
             def read() -> Any:
-                code = Same(owner.__code__, owner.__defaults__, owner.__kwdefaults__)
+                named = owner.__kwdefaults__ or {}
+                texts = (owner.__name__, owner.__qualname__, owner.__doc__)
+                code = Same(owner.__code__, owner.__defaults__, *texts, *named, *named.values())
                 return [owner.__dict__, code] if owner.__dict__ else code
 
         elif owner.__flags__ & _FIXED or not owner.__flags__ & _MADE_BY_CODE:
@@ -210,7 +215,8 @@ class Reach(Mentions):
         else:
 
             def read() -> Any:
-                return Same(*vars(owner).keys(), *vars(owner).values())
+                own = (owner.__name__, owner.__qualname__, owner.__bases__)
+                return Same(*own, *vars(owner).keys(), *vars(owner).values())
 
         self._add(Place((id(owner), ""), f"attributes of {owner.__qualname__}", read, owner))
 

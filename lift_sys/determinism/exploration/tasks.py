@@ -7,6 +7,7 @@ which would else be that of memory addresses.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Coroutine
 from contextlib import suppress
 from contextvars import Context
@@ -47,6 +48,31 @@ class _Noting:
             if name in self._given:
                 return self._given[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _look(self) -> Any:
+        self._noting.note(self.resource, READ)
+        return vars(asyncio.Future)["_state"].__get__(self)
+
+    _state: Any = property(_look)  # `repr` reads it, too
+
+    def add_done_callback(self, callback: Any, *, context: Context | None = None) -> None:
+        """Call `callback` when it has ended; several are called in the order of these calls."""
+        self._note_callback()
+        asyncio.Future.add_done_callback(self._future, callback, context=context)
+
+    def remove_done_callback(self, callback: Any) -> int:
+        """Don't call `callback`; how often it would have been called."""
+        self._note_callback()
+        return asyncio.Future.remove_done_callback(self._future, callback)
+
+    @property
+    def _future(self) -> Any:
+        return self
+
+    def _note_callback(self) -> None:
+        asking = sys._getframe(2).f_globals.get("__name__", "")
+        if asking.partition(".")[0] not in ("asyncio", "anyio", "lift_sys"):
+            self._noting.note(f"{self.resource} callbacks", WRITE)
 
     def __delattr__(self, name: str) -> None:
         if name not in self._given:

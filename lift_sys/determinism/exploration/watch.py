@@ -123,6 +123,9 @@ class SharedWatch:
         while self._makers.get(line[-1]):
             line.append(self._makers[line[-1]])
         self.caveats |= reach.caveats
+        if not reach.foreign <= self._picture.mentioned:
+            self._picture.mentioned |= reach.foreign
+            self._guards.clear()
         for key, place in reach.places.items():
             known = self._places.get(key)
             if known is None:
