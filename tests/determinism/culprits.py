@@ -11,6 +11,7 @@ import random
 import secrets
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -80,6 +81,16 @@ async def unix_time(state):
 async def elapsed(state):
     start = monotonic()  # guilty: clock
     return start
+
+
+async def time_of_the_loop(state):
+    loop = asyncio.get_running_loop()
+    end = loop.time() + 1  # guilty: clock
+    try:
+        async with asyncio.timeout_at(end):
+            await asyncio.sleep(5)
+    except TimeoutError:
+        return end
 
 
 async def uuid_four(state):
@@ -308,6 +319,10 @@ async def calm(state):
 
 def plain_calm(state):
     return sorted({name.upper() for name in NAMES})
+
+
+async def arguments_of_the_process(state):
+    return list(sys.argv)
 
 
 def signals_itself(state):

@@ -20,6 +20,7 @@ def workers():
     [
         ("random_choice", ""),
         ("datetime_now", ""),
+        ("time_of_the_loop", ""),
         pytest.param("datetime_local", "local time", marks=pytest.mark.slow),
         pytest.param("unix_time", "", marks=pytest.mark.slow),
         ("uuid_four", ""),
@@ -150,7 +151,9 @@ def test_two_sources_that_only_move_the_result_together_are_an_interaction(worke
     assert found.runs <= 40
 
 
-@pytest.mark.parametrize("name", ["calm", "calm_primitives", "plain_calm"])
+@pytest.mark.parametrize(
+    "name", ["calm", "calm_primitives", "plain_calm", "arguments_of_the_process"]
+)
 def test_a_program_that_uses_all_sources_and_hangs_on_none_is_cleared(name, workers):
     found = attribute(getattr(culprits, name), workers=workers)
 

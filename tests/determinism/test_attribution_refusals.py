@@ -180,10 +180,10 @@ def test_a_target_that_ends_each_worker_is_an_error(workers):
         attribute(ends_its_worker, workers=workers)
 
 
-def test_a_program_that_always_fails_alike_is_cleared_and_the_report_says_so(workers):
+def test_a_program_that_always_fails_alike_is_not_cleared(workers):
     found = attribute(fails, workers=workers)
 
-    assert found.verdict == "innocent"
+    assert (found.verdict, found.innocent) == ("undecided", ())
     assert any("ValueError: no such record" in note for note in found.notes)
 
 
@@ -254,4 +254,4 @@ def test_runs_stay_within_the_limit(workers):
 
     assert found.runs <= 12
     assert not found.innocent
-    assert "nothing found in the runs that were allowed" in str(found)
+    assert "the runs that were allowed did not do" in str(found)

@@ -56,8 +56,12 @@ def blame(experiment: Experiment, found: Found, target: str) -> Attribution:
         notes.append("env moves the result, too, by its time zone: a clock is read in local time")
     if guilty and not experiment.left:
         notes.append("all runs that were allowed are used up; lines may be missing")
-    if experiment.baseline.error:
-        notes.append(f"with everything held, the run fails: {experiment.baseline.error}")
+    fails = experiment.baseline.error
+    if fails and not guilty:
+        notes.append(f"every run fails alike, so nothing was seen of what results hang on: {fails}")
+        found.innocent = ()
+    elif fails:
+        notes.append(f"with everything held, the run fails: {fails}")
     accused = {cause.source for cause in guilty}
     blamed = {source for hit in found.hits for source in hit.sources}
     blamed |= accused

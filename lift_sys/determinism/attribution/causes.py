@@ -14,7 +14,7 @@ from lift_sys.determinism.attribution.settings import Source
 
 Verdict: TypeAlias = Literal["guilty", "innocent", "uncontrolled", "undecided"]
 """Moving something changes the result; moving nothing does; it changes with everything held, or hangs on
-threads, which nothing holds; or the runs that were allowed did not do to tell."""
+threads, which nothing holds; or nothing can be told, by the runs that were allowed or as all of them fail."""
 
 _MEANING: dict[Source, str] = {
     "schedule": "the order in which what is awaited comes back",
@@ -135,7 +135,7 @@ class Attribution:
         if self.verdict == "innocent":
             return "no divergence under any perturbation"
         if self.verdict == "undecided":
-            return "nothing found in the runs that were allowed"
+            return "nothing can be told"
         if self.verdict == "uncontrolled" and not self.difference:
             return "no divergence seen, but it runs threads, whose order is not controlled"
         if self.verdict == "uncontrolled":

@@ -30,9 +30,8 @@ _GONE = (
     "parent process, or the machine is out of memory."
 )
 _BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from lift_sys.determinism.attribution.worker import main; "
-    "main(int(sys.argv[2]), json.loads(sys.argv[3]))"
+    "import json, sys; sys.path[:], answers, before, sys.argv[:] = map(json.loads, sys.argv[1:]); "
+    "from lift_sys.determinism.attribution.worker import main; main(answers, before)"
 )
 
 
@@ -64,7 +63,7 @@ class _Worker:
         before = os.environ.get("PYTHONHASHSEED")
         path = [os.path.abspath(entry or os.curdir) for entry in sys.path]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _BOOT, json.dumps(path), str(write), json.dumps(before)],
+            [sys.executable, "-c", _BOOT, *map(json.dumps, (path, write, before, sys.argv))],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

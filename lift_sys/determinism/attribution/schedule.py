@@ -10,7 +10,9 @@ on a shared stream, or moving one place would move all.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -24,6 +26,8 @@ from lift_sys.errors import DeadlockError
 
 # Seconds over which moved completions are spread at least; the longest wait so far if that is more.
 _SPREAD = 1.0
+# Seconds between the times that a moved clock tells of the loop; nobody sleeps as long.
+_FAR = float(1 << 33)
 _SLEEP_ENDS = "_set_result_unless_cancelled"
 # Real seconds to wait for a socket when nothing in the loop can go on.
 _PATIENCE = 30.0
@@ -125,7 +129,10 @@ class ScheduledLoop(asyncio.SelectorEventLoop):
         self.set_task_factory(self._labelled)
 
     def time(self) -> float:
-        """Virtual seconds."""
+        """Virtual seconds; on a clock that is moved the user is told others."""
+        controls = self._controls
+        if controls.active and controls.frames.is_user(sys._getframe(1).f_code.co_filename):
+            return self._now + _FAR * controls.asked("clock", "loop.time")
         return self._now
 
     def _labelled(self, loop: Any, coro: Any, **options: Any) -> asyncio.Task[Any]:
@@ -141,6 +148,7 @@ class ScheduledLoop(asyncio.SelectorEventLoop):
         self, when: float, callback: Any, *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """As in asyncio; the end of a sleep is put where it can be moved."""
+        when = when % _FAR if _FAR <= when < math.inf else when  # by what the user was told
         if getattr(callback, "__name__", "") != _SLEEP_ENDS or when == float("inf"):
             return super().call_at(when, callback, *args, context=context)
         handle = asyncio.TimerHandle(when, callback, args, self, context)

@@ -185,7 +185,7 @@ def _causes(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
         said = {
             "innocent": "none of the sources makes a difference",
             "uncontrolled": "runs differ with everything held: threads, C code or the outside world",
-        }.get(str(found.verdict), "none was found in the runs that were allowed")
+        }.get(str(found.verdict), "; ".join(found.notes))
         yield "cause", f"{said} ({runs})", 2
         return
     label = "cause" if len(found.guilty) == 1 else "causes"
