@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lift_sys.errors import CassetteMissError
 from lift_sys.llm.cassette import Cassette
 from lift_sys.llm.cassette.file import read
 from lift_sys.llm.cassette.journal import journal_path
@@ -447,3 +448,33 @@ def test_names_of_secrets(name):
 def test_names_of_no_secrets(name):
     """They only look alike."""
     assert not is_secret_name(name)
+
+
+WRITTEN = [
+    "My password: {}",
+    "db_password = '{}'",
+    "api_key: {}\nuser: ann",
+    "The API key: `{}`, and no other",
+    "export CLIENT_SECRET='{}'",
+    "client-secret:{};",
+]
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_a_secret_that_a_prompt_writes_to_its_name_is_taken_out(text, path):
+    secret = "hunter2-of-ann"
+    with Cassette(path).use() as cassette:
+        ask(cassette, {"ok": True}, json={"messages": [{"content": text.format(secret)}]})
+
+    assert secret not in path.read_text()
+    with Cassette(path, "replay").use() as cassette:
+        ask(cassette, json={"messages": [{"content": text.format(secret)}]})
+        with pytest.raises(CassetteMissError):
+            ask(cassette, json={"messages": [{"content": text.format("hunter3-of-bob")}]})
+
+
+@pytest.mark.parametrize(
+    "text", ["The secret: nobody came", "password: required", "token: abcdef1", "see: item-2026-01"]
+)
+def test_words_behind_such_a_name_stay(text):
+    assert Scrubber().scrub_request(text) == text

@@ -24,6 +24,7 @@ from lift_sys.llm.cassette.shapes import (
     JSON_FIELD,
     PARAMETER,
     SHAPES,
+    WRITTEN,
     basic_password,
     environment_secrets,
     is_secret_name,
@@ -216,7 +217,7 @@ class Scrubber:
 
     def _named_text(self, text: str) -> str:
         text = self._text(text)
-        for pattern in (PARAMETER, JSON_FIELD):
+        for pattern in (PARAMETER, JSON_FIELD, WRITTEN):
             text = pattern.sub(self._masked, text)
         return text
 
@@ -246,6 +247,8 @@ class Scrubber:
 
 
 def _is_secret(match: re.Match[str]) -> bool:
+    if match.re is WRITTEN and not like_a_key(match["value"]):
+        return False
     in_url = match.re is PARAMETER and bool(match["sign"])
     return names_secret(match["name"], match["value"], in_url=in_url)
 

@@ -17,6 +17,7 @@ __all__ = [
     "JSON_FIELD",
     "PARAMETER",
     "SHAPES",
+    "WRITTEN",
     "basic_password",
     "environment_secrets",
     "is_secret_name",
@@ -80,6 +81,12 @@ PARAMETER = re.compile(
 JSON_FIELD = re.compile(
     r"""(?P<before>(?P<quote>\\*["'])(?P<name>[\w-]+)(?P=quote)\s*:\s*(?P=quote))"""
     r"""(?P<value>.+?)(?P<after>(?<!\\)(?P=quote))"""
+)
+
+# What somebody writes: `password: x`, `API key = "x"`. The value has to look like a key.
+WRITTEN = re.compile(
+    r"""(?P<before>(?<![\w-])(?P<name>(?:(?i:api|access|secret|private)\ )?[\w-]{1,99})"""
+    r"""\s{0,9}[:=]\s{0,9}["'`]?)(?P<value>[^\s"'`,;&<>]{6,})(?P<after>)"""
 )
 
 
