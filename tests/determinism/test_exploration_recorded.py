@@ -124,6 +124,31 @@ def test_agents_of_a_graph_are_asked_once_for_all_schedules():
     assert (found.verdict, len(calls), found.calls) == ("differs", 3, 3)
 
 
+@pytest.mark.extra("pydantic_ai")
+def test_models_that_are_plain_functions_answer_through_threads_of_anyio():
+    from pydantic_ai import Agent
+    from pydantic_ai.messages import ModelResponse, TextPart
+    from pydantic_ai.models.function import FunctionModel
+
+    calls = []
+
+    def answer(messages, info):
+        calls.append(messages)
+        return ModelResponse(parts=[TextPart(f"answer {len(calls)}")])
+
+    agent = Agent(FunctionModel(answer))
+
+    async def ask() -> str:
+        return (await agent.run("why?")).output
+
+    before = threading.active_count()
+    found = explore(ask, budget=10)
+
+    assert (found.verdict, found.outcomes[0].outcome.text) == ("same", "'answer 1'")
+    assert (len(calls), found.calls) == (1, 1)
+    assert threading.active_count() == before  # one that waits for ever keeps Python from ending
+
+
 class Server:
     """A web server on this machine that counts its requests."""
 

@@ -10,12 +10,16 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any
 
-from lift_sys.determinism.exploration.footprint import recorder
+from lift_sys.determinism.exploration.interface import ControlledBase
 
 
 @contextmanager
 def redirected() -> Iterator[None]:
-    """Let `anyio.to_thread.run_sync` be a completion in explored runs, inside of the block."""
+    """Let `anyio.to_thread.run_sync` be a completion on controlled loops, inside of the block.
+
+    Also where a call is recorded, which has a controlled loop of its own and touches nothing: a
+    thread of anyio's would wait for that loop to be called from outside, and for ever.
+    """
     if "anyio" not in sys.modules:
         yield
         return
@@ -38,13 +42,14 @@ def _through_the_loop(original: Callable[..., Any]) -> Callable[..., Any]:
         abandon_on_cancel: bool = False,
         limiter: Any = None,
     ) -> Any:
-        if recorder.get() is None:
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop, ControlledBase):
             return await original(cls, func, args, abandon_on_cancel, limiter)
         from anyio import CancelScope
 
         async with limiter or cls.current_default_thread_limiter():
             with CancelScope(shield=not abandon_on_cancel):
                 job = partial(copy_context().run, func, *args)
-                return await asyncio.get_running_loop().run_in_executor(None, job)
+                return await loop.run_in_executor(None, job)
 
     return run_sync
