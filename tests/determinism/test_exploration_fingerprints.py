@@ -5,11 +5,13 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, PrivateAttr
 
 from lift_sys.determinism.exploration.fingerprints import Picture
+from lift_sys.determinism.exploration.guards import Guard
 
 
 @dataclass
@@ -114,11 +116,11 @@ def test_guard_holds_only_where_the_picture_is_the_same(value, new):
         picture = Picture()
         before = picture.of(own)
         guard = picture.guard
-        assert guard is None or guard.holds(own)
+        assert guard is None or guard.holds()
 
         [*changes(own, new)][number]()
 
-        if guard is not None and guard.holds(own):
+        if guard is not None and guard.holds():
             assert picture.of(own) == before
 
 
@@ -129,9 +131,83 @@ def test_picture_of_what_has_not_changed_is_the_same(value):
     assert picture.of(value) == picture.of(value)
 
 
-def test_guard_does_not_hold_for_another_value():
-    picture = Picture()
-    picture.of([])
+def function(first=1, *, second=()):
+    return first, second
 
-    assert picture.guard is not None
-    assert not picture.guard.holds([])
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("kept", 2),
+        ("other", 1),
+        ("__name__", "".join(["Wat", "ched"])),
+        ("__qualname__", "Other"),
+        ("__doc__", "Other."),
+    ],
+)
+def test_guard_of_a_class_sees_its_attributes(name, value):
+    watched = type("Watched", (), {"kept": 1})
+    guard = Guard()
+    guard.add_class(watched)
+    assert guard.holds()
+
+    setattr(watched, name, value)
+
+    assert not guard.holds()
+
+
+def test_guard_of_a_class_sees_an_attribute_renamed():
+    cls = type("Renamed", (), {"first": 1})
+    cls.second = 2
+    guard = Guard()
+    guard.add_class(cls)
+
+    del cls.second
+    cls.third = 2
+
+    assert not guard.holds()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("__code__", (lambda first=1, *, second=(): 2).__code__),
+        ("__defaults__", (2,)),
+        ("__kwdefaults__", {"second": []}),
+        ("__name__", "other"),
+        ("__doc__", "Other."),
+        ("__dict__", {"own": 1}),
+        ("own", 1),
+    ],
+)
+def test_guard_of_a_function_sees_what_it_is_made_of(monkeypatch, name, value):
+    guard = Guard()
+    guard.add_function(function)
+    assert guard.holds()
+
+    monkeypatch.setattr(function, name, value, raising=False)
+
+    assert not guard.holds()
+
+
+def test_guard_of_a_function_sees_a_default_replaced(monkeypatch):
+    guard = Guard()
+    guard.add_function(function)
+
+    monkeypatch.setitem(function.__kwdefaults__, "second", [])
+
+    assert not guard.holds()
+
+
+def test_guards_together_hold_as_long_as_each_does():
+    one, other = [1], [2]
+    guards = Guard(), Guard(), Guard()
+    guards[0].add_items(one)
+    guards[1].add_read(lambda: other, other)
+    for guard in guards[:2]:
+        guards[2].add(guard)
+    assert guards[2].holds()
+
+    one.append(2)
+
+    assert [guard.holds() for guard in guards] == [False, True, False]

@@ -17,6 +17,7 @@ from random import Random
 from types import CoroutineType, MappingProxyType
 from typing import Any
 
+from lift_sys.determinism.exploration.guards import Guard
 from lift_sys.determinism.exploration.kinds import (
     ATOMS,
     BASES,
@@ -57,54 +58,12 @@ class Same:
         )
 
 
-class Guard:
-    """Tells much quicker than a picture that a value is as it was; that it fails means nothing.
-
-    It holds while each list, dict and `__dict__` in the value has the very things that it had.
-    """
-
-    __slots__ = ("_dicts", "_lists", "_owners", "_value")
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-        self._lists: list[tuple[list[Any], tuple[Any, ...]]] = []
-        self._dicts: list[tuple[dict[Any, Any], tuple[Any, ...], tuple[Any, ...]]] = []
-        self._owners: list[tuple[Any, dict[str, Any]]] = []
-
-    def add_list(self, items: list[Any]) -> None:
-        """Watch a list."""
-        self._lists.append((items, tuple(items)))
-
-    def add_dict(self, items: dict[Any, Any]) -> None:
-        """Watch a dict."""
-        self._dicts.append((items, tuple(items), tuple(items.values())))
-
-    def add_attributes(self, owner: Any, attributes: dict[str, Any]) -> None:
-        """Watch the `__dict__` of an object, which may get another one."""
-        self._owners.append((owner, attributes))
-        self.add_dict(attributes)
-
-    def holds(self, value: Any) -> bool:
-        """Whether `value` is sure to be as it was."""
-        if value is not self._value:
-            return False
-        for owner, attributes in self._owners:
-            if owner.__dict__ is not attributes:
-                return False
-        for keyed, keys, values in self._dicts:
-            if len(keyed) != len(keys) or not all(map(is_, keyed, keys)):
-                return False
-            if not all(map(is_, keyed.values(), values)):
-                return False
-        return all(len(now) == len(was) and all(map(is_, now, was)) for now, was in self._lists)
-
-
 class Picture:
     """Takes pictures.
 
     Attributes:
         opaque: Types met that can't be looked into, and may well have a state.
-        guard: Of the last value; None if it has parts that no guard can watch.
+        guard: Of what is in the last value; None if it has parts that no guard can watch.
         mentioned: Attributes that the program uses by name: those of locks and queues, too, count.
     """
 
@@ -121,10 +80,9 @@ class Picture:
         Raises:
             TooLarge: It has too many parts.
         """
+        self.guard = None if type(value) is Same else Guard()
         if type(value) in PLAIN or type(value) is Same:
-            self.guard = None
             return value
-        self.guard = Guard(value)
         self._left = _MOST_PARTS
         self._inside.clear()
         return self._of(value)
@@ -155,10 +113,14 @@ class Picture:
         guard = self.guard
         if cls in (list, dict, tuple):
             if guard is not None and cls is list:
-                guard.add_list(value)
+                guard.add_items(value)
             elif guard is not None and cls is dict:
                 guard.add_dict(value)
             return cls, self._known(value)
+        if cls in (set, frozenset, collections.deque):
+            if guard is not None:
+                guard.add_items(value)
+            return cls, Same(value), self._known(value)
         own: list[object] = [cls, Same(value)]  # kept: of a Decimal nothing else can be seen
         if is_library(cls.__module__):
             own.append(self._library(value, cls))

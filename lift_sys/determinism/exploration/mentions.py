@@ -1,4 +1,4 @@
-"""Following what code mentions by name: variables, modules, imports, libraries."""
+"""Following what code mentions by name, and what it is made of: variables, modules, imports, cells."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import resolve_name
-from types import ModuleType
+from types import CellType, FunctionType, ModuleType
 from typing import Any
 
+from lift_sys.determinism.exploration.fingerprints import Same
+from lift_sys.determinism.exploration.guards import Guard
 from lift_sys.determinism.exploration.kinds import is_mutable
 from lift_sys.determinism.exploration.libraries import imported, is_library, unwatched
 from lift_sys.determinism.exploration.names import Import, Names
+
+# Flags of types: what is made by a class statement, and what can't be changed all the same.
+_MADE_BY_CODE, _FIXED = 1 << 9, 1 << 8
 
 GONE = object()
 """What is read where nothing is."""
@@ -27,12 +32,14 @@ class Place:
         name: How reports call it.
         read: Returns what is there now.
         holder: Kept, so that no id in `key` comes twice.
+        guarded: Adds to a guard all that `read` depends on, where that is quicker than to read.
     """
 
     key: tuple[int, str]
     name: str
     read: Callable[[], Any]
     holder: Any
+    guarded: Callable[[Guard], None] | None = None
 
 
 class Mentions:
@@ -147,3 +154,42 @@ class Mentions:
             else:
                 self._library(full, name)
                 self._wait(value)
+
+    def _attributes(self, owner: Any) -> None:
+        """What a function or a class has by any name, of the user's or of a library."""
+        guarded: Callable[[Guard], None] | None = None
+        if isinstance(owner, FunctionType):
+            if not owner.__dict__:
+                guarded = partial(Guard.add_function, function=owner)
+
+            def read() -> Any:
+                named = owner.__kwdefaults__ or {}
+                texts = (owner.__name__, owner.__qualname__, owner.__doc__)
+                code = Same(owner.__code__, owner.__defaults__, *texts, *named, *named.values())
+                return [owner.__dict__, code] if owner.__dict__ else code
+
+        elif owner.__flags__ & _FIXED or not owner.__flags__ & _MADE_BY_CODE:
+            return
+        else:
+            guarded = partial(Guard.add_class, cls=owner)
+
+            def read() -> Any:
+                own = (owner.__name__, owner.__qualname__, owner.__bases__)
+                return Same(*own, *vars(owner).keys(), *vars(owner).values())
+
+        name = f"attributes of {owner.__qualname__}"
+        self._add(Place((id(owner), ""), name, read, owner, guarded))
+
+    def _cell(self, cell: CellType, name: str, stored: bool) -> None:
+        value = content_of(cell)
+        if stored or is_mutable(value):
+            self._add(Place((id(cell), ""), name, partial(content_of, cell), cell))
+        self._wait(value)
+
+
+def content_of(cell: CellType) -> Any:
+    """What a cell of a closure holds now."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return GONE

@@ -13,7 +13,6 @@ from collections import deque
 from functools import lru_cache, partial
 from types import (
     BuiltinFunctionType,
-    CellType,
     FunctionType,
     MethodType,
     MethodWrapperType,
@@ -23,15 +22,12 @@ from types import (
 from typing import Any
 
 from lift_sys.core.context import RunContext
-from lift_sys.determinism.exploration.fingerprints import Same
 from lift_sys.determinism.exploration.kinds import ATOMS, is_mutable, is_watchable, slots_of
 from lift_sys.determinism.exploration.libraries import is_library
 from lift_sys.determinism.exploration.machinery import is_machinery, parts_of
-from lift_sys.determinism.exploration.mentions import GONE, Mentions, Place
+from lift_sys.determinism.exploration.mentions import GONE, Mentions, Place, content_of
 from lift_sys.determinism.exploration.names import names_in
 
-# Flags of types: what is made by a class statement, and what can't be changed all the same.
-_MADE_BY_CODE, _FIXED = 1 << 9, 1 << 8
 _CACHED = type(lru_cache(len))
 # Containers of more things than this are not followed.
 _MOST = 4000
@@ -68,9 +64,13 @@ class Reach(Mentions):
         if is_watchable(value):
             self.follow(value, by=name)
 
-    def add_carried(self, value: Any, name: str) -> None:
-        """Add what copies of a value still share: functions, classes, and what copies itself."""
-        waiting, seen = [value], set[int]()
+    def add_carried(self, value: Any, name: str) -> set[type]:
+        """Add what copies of a value still share: functions, and what copies itself.
+
+        Returns:
+            The user's classes in it, which all copies share as well.
+        """
+        waiting, seen, classes = [value], set[int](), set[type]()
         while waiting:
             each = waiting.pop()
             if type(each) in ATOMS or id(each) in seen:
@@ -100,7 +100,15 @@ class Reach(Mentions):
                         self.caveats.add(f"{name} holds a {cls.__qualname__}, which copies itself")
                 waiting += vars(each).values() if hasattr(each, "__dict__") else ()
                 waiting += [getattr(each, slot, None) for slot in slots_of(cls)]
-                self.follow(cls, by=name)  # all copies have one class
+                classes.add(cls)
+        return classes
+
+    def include(self, other: Reach) -> None:
+        """Add all that another one has found."""
+        self.places = {**other.places, **self.places}
+        self.caveats |= other.caveats
+        self.foreign |= other.foreign
+        self._kept.append(other)
 
     def _follow(self, root: Any) -> None:
         if isinstance(root, MethodType):
@@ -171,8 +179,8 @@ class Reach(Mentions):
             self._library(module, function.__name__)
             self._wait(wrapped)
             for cell in function.__closure__ or ():
-                if callable(_content_of(cell)):
-                    self._wait(_content_of(cell))
+                if callable(content_of(cell)):
+                    self._wait(content_of(cell))
                 elif module == "functools":  # as what `singledispatch` has registered
                     self._cell(cell, f"what {function.__qualname__} keeps", False)
             self._attributes(function)
@@ -199,32 +207,6 @@ class Reach(Mentions):
 
         self._attributes(function)
         self._wait(wrapped, *function.__dict__.values())
-
-    def _attributes(self, owner: Any) -> None:
-        """What a function or a class has by any name, of the user's or of a library."""
-        if isinstance(owner, FunctionType):
-
-            def read() -> Any:
-                named = owner.__kwdefaults__ or {}
-                texts = (owner.__name__, owner.__qualname__, owner.__doc__)
-                code = Same(owner.__code__, owner.__defaults__, *texts, *named, *named.values())
-                return [owner.__dict__, code] if owner.__dict__ else code
-
-        elif owner.__flags__ & _FIXED or not owner.__flags__ & _MADE_BY_CODE:
-            return
-        else:
-
-            def read() -> Any:
-                own = (owner.__name__, owner.__qualname__, owner.__bases__)
-                return Same(*own, *vars(owner).keys(), *vars(owner).values())
-
-        self._add(Place((id(owner), ""), f"attributes of {owner.__qualname__}", read, owner))
-
-    def _cell(self, cell: CellType, name: str, stored: bool) -> None:
-        value = _content_of(cell)
-        if stored or is_mutable(value):
-            self._add(Place((id(cell), ""), name, partial(_content_of, cell), cell))
-        self._wait(value)
 
     def _class(self, cls: type) -> None:
         if not is_library(type(cls).__module__):
@@ -284,10 +266,3 @@ def _without_links(kept: Any) -> Any:
     if type(kept) is not dict:
         return kept
     return {key: part for key, part in kept.items() if type(part).__name__ != "_lru_list_elem"}
-
-
-def _content_of(cell: CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return GONE

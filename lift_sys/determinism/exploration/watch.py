@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
 
-from lift_sys.determinism.exploration.fingerprints import Guard, Picture, TooLarge
+from lift_sys.determinism.exploration.fingerprints import Picture, TooLarge
 from lift_sys.determinism.exploration.footprint import WATCHED
+from lift_sys.determinism.exploration.guards import Guard
 from lift_sys.determinism.exploration.libraries import is_library
 from lift_sys.determinism.exploration.mentions import Place
 from lift_sys.determinism.exploration.programs import Subject
@@ -29,18 +30,21 @@ class SharedWatch:
 
     Args:
         reached: Places that its code can reach, the same in every run.
+        classes: What classes of the state reach, as runs before have found.
     """
 
-    def __init__(self, reached: Reach) -> None:
+    def __init__(self, reached: Reach, classes: dict[type, Reach]) -> None:
         self.caveats: set[str] = set()
         self._picture = Picture()
         self._places: dict[tuple[int, str], tuple[Place, str]] = {}
         self._last: dict[tuple[int, str], object] = {}
         self._guards: dict[tuple[int, str], Guard | None] = {}
+        self._all: Guard | None = None  # of all that have one; None is to be made anew
+        self._unguarded: list[tuple[int, str]] = []
         self._owners: dict[str, set[str]] = {}
         self._makers: dict[str, str] = {}
         self._written: set[str] = set()
-        self._reached = reached
+        self._reached, self._classes = reached, classes
         self._deps_seen: dict[int, Any] = {}
 
     @property
@@ -102,8 +106,16 @@ class SharedWatch:
                 self._note_deps(deps)
                 reach.add_thing(deps, "ctx.deps")
         for carried in (given.get("state"), getattr(context, "state", None)):
-            reach.add_carried(carried, "the state")
+            for cls in reach.add_carried(carried, "the state"):
+                reach.include(self._reach_of(cls))
         self._own(reach, process)
+
+    def _reach_of(self, cls: type) -> Reach:
+        """What the code of a class of the state reaches: as before, while nothing has changed."""
+        known = self._classes.get(cls)
+        if known is None:
+            known = self._classes[cls] = Reach().follow(cls, by="the state")
+        return known
 
     def _note_deps(self, deps: Any) -> None:
         """Say what of the services can't be watched."""
@@ -125,12 +137,14 @@ class SharedWatch:
         self.caveats |= reach.caveats
         if not reach.foreign <= self._picture.mentioned:
             self._picture.mentioned |= reach.foreign
-            self._guards.clear()
+            self._guards = dict.fromkeys(self._guards)
+            self._all = None
         for key, place in reach.places.items():
             known = self._places.get(key)
             if known is None:
                 resource = f"{WATCHED}{place.name}#{len(self._places)}"
                 known = self._places[key] = (place, resource)
+                self._guards[key] = self._all = None
                 self._last[key] = self._look_at(key, place)
             # Module state belongs to whoever names it; what was handed over, to the giver as well.
             self._owners.setdefault(known[1], set()).update(line)
@@ -138,11 +152,14 @@ class SharedWatch:
     def _look_at(self, key: tuple[int, str], place: Place) -> object:
         try:
             value = place.read()
-            guard = self._guards.get(key)
-            if guard is not None and guard.holds(value):
-                return self._last[key]
             now = self._picture.of(value)
-            self._guards[key] = self._picture.guard
+            guard = self._picture.guard
+            if place.guarded is not None:
+                guard = Guard()
+                place.guarded(guard)
+            elif guard is not None:
+                guard.add_read(place.read, value)
+            self._guards[key] = guard
             return now
         except TooLarge:
             self.caveats.add(f"{place.name} is too large to be watched")
@@ -154,14 +171,22 @@ class SharedWatch:
         """Names of what has changed since the last look."""
         changed: list[str] = []
         last, of = self._last, self._look_at
-        for key, (place, resource) in list(self._places.items()):
+        looked_at = self._unguarded if self._guard_of_all().holds() else list(self._places)
+        for key in looked_at:
+            place, resource = self._places[key]
             before = last[key]
             if before is _NOT_YET:
                 continue
+            guard = self._guards[key]
+            if guard is not None and guard.holds():
+                continue
             now = of(key, place)
+            if guard is not None or self._guards[key] is not None:
+                self._all = None
             if now != before:
                 last[key] = now
                 changed.append(resource)
+                self._classes.clear()
                 # What came to be there can be reached by whoever reaches the place.
                 reach = Reach()
                 reach.follow(place.read(), by=place.name)
@@ -169,6 +194,17 @@ class SharedWatch:
                     self._own(reach, owner)
         self._written.update(changed)
         return changed
+
+    def _guard_of_all(self) -> Guard:
+        """One guard for all places that have one."""
+        if self._all is None:
+            self._all, self._unguarded = Guard(), []
+            for key, guard in self._guards.items():
+                if guard is None:
+                    self._unguarded.append(key)
+                else:
+                    self._all.add(guard)
+        return self._all
 
     def owners(self) -> dict[str, frozenset[str] | None]:
         """For what was written, the processes that can reach it by themselves."""
@@ -188,7 +224,8 @@ def watch_for(subject: Subject) -> Callable[[], SharedWatch]:
                 f"not watched (what is installed in editable mode is)"
             )
         reached.add_thing(node, name)
-    return lambda: SharedWatch(reached)
+    classes: dict[type, Reach] = {}
+    return lambda: SharedWatch(reached, classes)
 
 
 def function_of(coro: Any) -> FunctionType | None:
