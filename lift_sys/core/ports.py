@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lift_sys.core.usage import Usage, UsageLedger
     from lift_sys.execution.isolation import Base
     from lift_sys.execution.join import Joined
+    from lift_sys.execution.record import Record
     from lift_sys.execution.results import NodeResult
     from lift_sys.graph.graph import Graph
     from lift_sys.state.snapshot import Snapshot
@@ -46,14 +47,20 @@ class RecordedJoin:
     """How the branches of a fork had ended when they were joined.
 
     Attributes:
+        stopping: The branch in which a `Stop` was returned, which no other branch may outlive;
+            then nothing was joined, and the next three are empty.
         succeeded: Indices of the branches that had, in the order in which the strategy was told.
         failed: Why others had not, by index; cancelled ones have `asyncio.CancelledError`.
         elapsed: Seconds that each branch took.
+        lost: What those have counted that did not succeed; after a `Stop` all others, and the
+            branches themselves. None if that was not kept.
     """
 
-    succeeded: tuple[int, ...]
-    failed: Mapping[int, BaseException]
-    elapsed: Sequence[float]
+    stopping: int | None = None
+    succeeded: tuple[int, ...] = ()
+    failed: Mapping[int, BaseException] = field(default_factory=dict)
+    elapsed: Sequence[float] = ()
+    lost: Record | None = None
 
 
 class WalkLog(Protocol):
@@ -64,11 +71,12 @@ class WalkLog(Protocol):
     """
 
     def recall(
-        self, address: str, ctx: RunContext[Any], before: Snapshot[Any]
+        self, address: str, ctx: RunContext[Any], before: Snapshot[Any], record: Record
     ) -> tuple[Any, Snapshot[Any]]:
         """Do to `ctx` what the step at `address` did; its successor, and the state's snapshot.
 
         The successor is None if it has not finished, so that it has to be run, from that state.
+        `record` is what counts the step: what it had counted is added, or what it will is kept.
         """
         ...
 
@@ -84,16 +92,16 @@ class WalkLog(Protocol):
         after: Snapshot[Any],
         successor: Any,
         elapsed: float,
+        attempts: int,
     ) -> None:
-        """A step has finished; `elapsed` are the seconds of its last attempt."""
+        """A step has finished; `elapsed` are the seconds of its last attempt.
+
+        `attempts` are all that it took; none if a cache knew what it does.
+        """
         ...
 
     def branch(self, index: int, base: Base) -> WalkLog:
         """The page of a branch of the fork that the last step returned."""
-        ...
-
-    def only_branch(self) -> int | None:
-        """The branch in which a `Stop` was returned, which no other branch may outlive."""
         ...
 
     def joined_before(self) -> RecordedJoin | None:
@@ -101,9 +109,21 @@ class WalkLog(Protocol):
         ...
 
     async def joined(
-        self, node: Any, base: Base, results: Sequence[NodeResult[Any]], joined: Joined
+        self,
+        node: Any,
+        base: Base,
+        results: Sequence[NodeResult[Any]],
+        joined: Joined,
+        lost: Record,
     ) -> None:
-        """The fork that the last step returned was joined, now or before: keep it, or compare."""
+        """The fork that the last step returned was joined, now or before: keep it, or compare.
+
+        `lost` is what those branches have counted that did not succeed.
+        """
+        ...
+
+    async def stopped(self, node: Any, base: Base, branch: int, lost: Record) -> None:
+        """A `Stop` in this branch has ended the fork; `lost` as in `RecordedJoin`."""
         ...
 
     async def answer(self, ctx: RunContext[Any], node: Any, asked: Suspend[Any]) -> Any:

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import node_name
@@ -61,7 +61,9 @@ class RunJournal:
             if fact.kind == "started":
                 continue
             self._facts[fact.kind, fact.address] = fact
-        self._stops = [each.address for each in self._facts.values() if "stops" in each.body]
+        self._stops = [
+            each.address for each in facts if each.kind == "step" and "stops" in each.body
+        ]
 
     def walk(self, graph: Graph[Any], prefix: str, base: Base) -> Page:
         """The page of the walk whose steps stand below `prefix`; see `Journal.walk`."""
@@ -95,16 +97,17 @@ class RunJournal:
         body = with_places(fact, found)
         return fact.model_copy(update={"body": body}) if found else fact
 
-    def branch_that_stops(self, fork: str, digest: str) -> int | None:
+    def branch_that_stops(self, fork: str, digest: str, wanted: int | None = None) -> int | None:
         """The branch of a fork with a `Stop` in it, if that has the same past as the fork.
 
         Args:
             fork: The step that forked.
             digest: Of the walk after that step.
+            wanted: The branch, if it is known which.
         """
         for stop in self._stops:
             branch = branch_with(stop, fork)
-            if branch is None:
+            if branch is None or wanted not in (None, branch):
                 continue
             inside = [
                 fact for fact in self._facts.values() if branch_with(fact.address, fork) == branch
@@ -113,7 +116,7 @@ class RunJournal:
                 return branch
         return None
 
-    def refuse(self, address: str, reason: str) -> None:
+    def refuse(self, address: str, reason: str) -> NoReturn:
         """Raise a `JournalError` about the fact at `address`."""
         raise JournalError(execution_id=self.execution_id, address=address, reason=reason)
 

@@ -22,6 +22,7 @@ from lift_sys.durability.facts import Fact, Json, chain
 from lift_sys.errors import MissingSecretError, RemoteCause
 from lift_sys.execution.isolation import Base
 from lift_sys.execution.join import Joined
+from lift_sys.execution.record import Record
 from lift_sys.execution.results import NodeResult
 from lift_sys.state.snapshot import Snapshot
 from lift_sys.state.writes import changes
@@ -60,12 +61,13 @@ class Page:
         self._has_notes = base.has_notes
         self._address = ""
         self._join: Fact | None = None
+        self._record = Record()
 
     def recall(
-        self, address: str, ctx: RunContext[Any], before: Snapshot[Any]
+        self, address: str, ctx: RunContext[Any], before: Snapshot[Any], record: Record
     ) -> tuple[Any, Snapshot[Any]]:
         """What the step at `address` did; see `WalkLog.recall`."""
-        self._address = address
+        self._address, self._record = address, record
         edit = self._take("edit")
         if edit is not None:
             before = self._redo(edit, ctx, before)
@@ -74,7 +76,16 @@ class Page:
             return None, before
         after = self._redo(fact, ctx, before)
         ctx.attempt = fact.attempt
+        record.add(self._counted(fact, "counts") or Record(steps=1, attempts=fact.attempt))
         return self._decoded(fact), after
+
+    def _counted(self, fact: Fact, name: str) -> Record | None:
+        """What a step, or lost branches, had counted; None if nothing is said of it."""
+        form: Any = fact.body.get(name)
+        try:
+            return None if form is None else Record.of(form)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            self._journal.refuse(fact.address, f"its counts: {error!r}")
 
     def _take(self, kind: Any) -> Fact | None:
         """The fact of this kind about the last step, if it has the same past."""
@@ -133,6 +144,7 @@ class Page:
         after: Snapshot[Any],
         successor: Any,
         elapsed: float,
+        attempts: int,
     ) -> None:
         """Keep a step; see `WalkLog.finished`."""
         body: dict[str, Json] = {}
@@ -149,6 +161,10 @@ class Page:
             body["stops"] = True
         elif isinstance(successor, Suspend):
             body["asks"] = successor.key
+        counted = Record(attempts=attempts)
+        counted.add(self._record)
+        if counted != Record(steps=1, attempts=ctx.attempt):
+            body["counts"] = counted.form()
         self._digest = await self._journal.keep("step", ctx, node, self._digest, body, elapsed)
         self._metadata, self._provenance = metadata, provenance
         self._has_notes = bool(ctx._metadata), bool(ctx._provenance)
@@ -171,24 +187,32 @@ class Page:
             self._journal, self._codec, prefix, base, chain(self._digest, ["branch", index])
         )
 
-    def only_branch(self) -> int | None:
-        """The branch with a `Stop` in it; see `WalkLog.only_branch`."""
-        return self._journal.branch_that_stops(self._address, self._digest)
-
     def joined_before(self) -> RecordedJoin | None:
         """How the fork was joined; see `WalkLog.joined_before`."""
-        fact = self._join = self._take("join")
-        if fact is None:
+        self._join, fact = None, self._take("join")
+        body = {} if fact is None else cast("dict[str, Any]", fact.body)
+        lost = None if fact is None else self._counted(fact, "lost") or Record()
+        wanted = body.get("stops")
+        stopping = self._journal.branch_that_stops(self._address, self._digest, wanted)
+        if stopping is not None:
+            return RecordedJoin(stopping=stopping, lost=lost)
+        if fact is None or wanted is not None:
             return None
-        body = cast("dict[str, Any]", fact.body)
+        self._join = fact
         return RecordedJoin(
+            lost=lost,
             succeeded=tuple(body["succeeded"]),
             failed={int(index): _error_of(text) for index, text in body["failed"].items()},
             elapsed=body["elapsed"],
         )
 
     async def joined(
-        self, node: Any, base: Base, results: Sequence[NodeResult[Any]], joined: Joined
+        self,
+        node: Any,
+        base: Base,
+        results: Sequence[NodeResult[Any]],
+        joined: Joined,
+        lost: Record,
     ) -> None:
         """Keep a join, or compare it; see `WalkLog.joined`."""
         provenance = base.provenance.refresh(joined.provenance, name="provenance")
@@ -207,10 +231,19 @@ class Page:
             self._digest = self._join.digest
         else:
             body = _ends(results) | {"result": came_out}
-            ctx = base.context.with_state(base.context.state, self._address)
-            self._digest = await self._journal.keep("join", ctx, node, self._digest, body)
+            await self._keep_join(node, base, body, lost)
         self._metadata, self._provenance = joined.metadata, provenance
         self._has_notes = True, True
+
+    async def stopped(self, node: Any, base: Base, branch: int, lost: Record) -> None:
+        """Keep that a `Stop` ended the fork; see `WalkLog.stopped`."""
+        await self._keep_join(node, base, {"stops": branch}, lost)
+
+    async def _keep_join(self, node: Any, base: Base, body: dict[str, Json], lost: Record) -> None:
+        if form := lost.form():
+            body["lost"] = form
+        ctx = base.context.with_state(base.context.state, self._address)
+        self._digest = await self._journal.keep("join", ctx, node, self._digest, body)
 
     async def answer(self, ctx: RunContext[Any], node: Any, asked: Suspend[Any]) -> Any:
         """What was answered; see `WalkLog.answer`."""

@@ -61,8 +61,10 @@ async def cached_step(
             done = _replayed(engine, node, ctx, before, contract, call, entry)
             if done is not None:
                 flight.land(entry)
+                if holder.record is not None:
+                    holder.record.cache_hits += 1
                 if holder.log is not None:  # what is announced is kept
-                    await holder.log.finished(ctx, node, before, done[1], done[0], 0.0)
+                    await holder.log.finished(ctx, node, before, done[1], done[0], 0.0, 0)
                 _tell(engine, holder, node, ctx, before, done, entry, begun=begun, shared=shared)
                 return done
         plain = replace(contract, caching=None, call=call)
@@ -115,14 +117,10 @@ def _tell(
     begun: float,
     shared: bool,
 ) -> None:
-    """Count a hit, and say it."""
+    """Say a hit."""
     holder.ended = engine.time()
     if holder.started is None:
         holder.started = begun
-    counting: Engine | None = engine
-    while counting is not None:
-        counting.cache_hits += 1
-        counting = counting.outer
     if engine.scope.publish is not None:
         successor = done[0]
         ended = isinstance(successor, (End, Fork))

@@ -44,12 +44,10 @@ class Engine:
         journal: Where finished steps are kept; None keeps nothing.
         cache: Where results of cached nodes are kept, if anywhere.
         cache_policy: How those of nodes are that don't say.
-        cache_hits: How many steps were not run because of it.
     """
 
     __slots__ = (
         "cache",
-        "cache_hits",
         "cache_policy",
         "execution_id",
         "is_eager",
@@ -97,7 +95,7 @@ class Engine:
         self.metadata_reducers = metadata_reducers
         self.outer = outer
         self.is_lent = is_lent
-        self.steps = self.cache_hits = 0
+        self.steps = 0
         self.cache = cache
         self.cache_policy = cache_policy
         self.journal: Journal | None = None if outer is None else outer.journal
@@ -129,6 +127,13 @@ class Engine:
             cache=self.cache,
             cache_policy=self.cache_policy,
         )
+
+    def count(self, steps: int) -> None:
+        """Steps that were taken before count for the limits, too: this run's and those around it."""
+        counting: Engine | None = self
+        while counting is not None:
+            counting.steps += steps
+            counting = counting.outer
 
     def tell(self, kind: type[Event], address: str = "", node: str = "", **fields: Any) -> None:
         """Publish an event, if anybody listens."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lift_sys.core.context import RunContext
     from lift_sys.core.ports import WalkLog
     from lift_sys.execution.engine import Engine
+    from lift_sys.execution.record import Record
 
 ResultT = TypeVar("ResultT")
 
@@ -138,6 +139,7 @@ class Holder:
         leaving: Whether its group has cancelled it; None if it is in no group.
         deadlines: Those of the engine that hold for what it runs now.
         log: Where its finished steps are kept; None keeps nothing.
+        record: What counts its steps; None if they are of no run.
     """
 
     __slots__ = (
@@ -154,6 +156,7 @@ class Holder:
         "lent",
         "log",
         "outer",
+        "record",
         "returning",
         "slots",
         "started",
@@ -174,6 +177,7 @@ class Holder:
         self.outer: Holder | None = None
         self.task: asyncio.Task[Any] | None = None
         self.log: WalkLog | None = None
+        self.record: Record | None = None
 
     @property
     def elapsed_ms(self) -> float:
@@ -185,6 +189,8 @@ class Holder:
         if self.task is None:  # an eager task runs before its maker has it in hand
             self.task = asyncio.current_task()
         self.outer = current_holder.get()
+        if self.record is None and self.outer is not None:
+            self.record = self.outer.record
         current_holder.set(self)
 
     def was_cancelled(self) -> bool:

@@ -79,6 +79,8 @@ def step(
             limit = counting.max_steps
             raise StepLimitError(address=ctx.address, node=node_name(node), max_steps=limit)
         counting = counting.outer
+    if holder.record is not None:
+        holder.record.steps += 1
     if contract.is_quick and (holder.holding or engine.slots.take()):
         holder.holding = True
         return _attempt(engine, holder, node, ctx, before, contract)
@@ -285,7 +287,7 @@ async def _keep(
     """Keep what a node did, and announce it: in this order."""
     successor, after, attempt, seconds = done
     if holder.log is not None:
-        await holder.log.finished(ctx, node, before, after, successor, seconds)
+        await holder.log.finished(ctx, node, before, after, successor, seconds, attempt)
     if engine.scope.publish is None:
         return
     is_node = not isinstance(successor, (End, Fork, Suspend))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lift_sys.core.address import branch_address
 from lift_sys.core.context import BranchResult
 from lift_sys.core.node import node_name
-from lift_sys.core.ports import WalkLog
 from lift_sys.core.successors import End
 from lift_sys.errors import DurabilityError, LiftError, SharedWriteError, StepLimitError
 from lift_sys.execution.isolation import Base, Ending
+from lift_sys.execution.record import Record
 from lift_sys.execution.results import NodeResult
 from lift_sys.graph.result import Blame
 from lift_sys.graph.walk import Walk
@@ -32,9 +32,12 @@ class WalkedBranches:
     """The branches of one fork at `address`, each a walk of its own."""
 
     def __init__(
-        self, runner: Runner, base: Base, nodes: Sequence[Any], address: str, log: WalkLog | None
+        self, runner: Runner, base: Base, nodes: Sequence[Any], address: str, around: Walk
     ) -> None:
-        self.log = log
+        self.log = around.log
+        self.record = around.record
+        #: Of each branch, where it is kept what branches have counted that do not come through.
+        self.records: dict[int, Record] = {}
         self.runner = runner
         self.base = base
         self.nodes = nodes
@@ -48,7 +51,10 @@ class WalkedBranches:
         """As `Branches.start`."""
         runner, base = self.runner, self.base
         engine, address = runner.engine, branch_address(self.address, index)
-        walk = Walk(engine, runner.record, base.state, address, holding=True)
+        record = self.record
+        if self.log is not None:
+            record = self.records[index] = Record()
+        walk = Walk(engine, record, base.state, address, holding=True)
         # The branch's own copy is made now that it has a slot: those that wait need none.
         walk.ctx = base.branch(engine.isolation, address=address)
         if self.log is not None:
@@ -89,6 +95,14 @@ class WalkedBranches:
             base=self.base,
             ending=ending,
         )
+
+    def counted(self, but: Collection[int] = ()) -> Record:
+        """What the branches have counted, without some of them."""
+        record = Record()
+        for index, each in self.records.items():
+            if index not in but:
+                record.add(each)
+        return record
 
     def _note_blame(self, index: int, blame: Blame, state: Snapshot[Any]) -> None:
         if blame.has_rewritten:

@@ -139,10 +139,8 @@ def _hand_up(walk: Walk, elapsed: float) -> None:
     outer = walk.outer
     if outer is not None:  # what its steps took stands for the time that the step waits for them
         outer.busy += walk.busy - elapsed
-    while outer is not None and not isinstance(outer, Walk):
-        outer = outer.outer
-    if outer is not None:
-        outer.record.add(walk.record)
+        if outer.record is not None:
+            outer.record.add(walk.record)
 
 
 async def _walked(runner: Runner, walk: Walk, node: Any) -> tuple[End[Any], Walk]:

@@ -11,8 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from lift_sys.core.address import branch_address
-from lift_sys.core.context import BranchResult
+from lift_sys.core.context import BranchResult, RunContext
 from lift_sys.core.node import DECLARED_BY_CLASS, FunctionNode, node_name
 from lift_sys.core.policies import Isolation
 from lift_sys.core.ports import WalkLog
@@ -22,19 +21,19 @@ from lift_sys.errors import (
     at_step,
 )
 from lift_sys.execution.contract import Contract, refuse_own
-from lift_sys.execution.deciders import Decider, decider_for
+from lift_sys.execution.deciders import decider_for
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.group import Group
 from lift_sys.execution.isolation import Base
-from lift_sys.execution.join import check_met, join, joined_context, vote_of
-from lift_sys.execution.results import NodeResult, lost_result
-from lift_sys.execution.slots import current_holder
+from lift_sys.execution.join import check_met, join, joined_context
+from lift_sys.execution.record import Record
+from lift_sys.execution.results import NodeResult
 from lift_sys.execution.step import step as run_step
 from lift_sys.graph.branches import WalkedBranches, shown
-from lift_sys.graph.record import Record
+from lift_sys.graph.recalling import recalled
 from lift_sys.graph.result import Blame, RunStatistics
 from lift_sys.graph.structure import Structure
-from lift_sys.graph.walk import Step, Stopped, Walk
+from lift_sys.graph.walk import Step, Stopped, Walk, blame_before
 from lift_sys.state.snapshot import Snapshot
 from lift_sys.state.writes import changed_paths
 
@@ -64,7 +63,7 @@ class Runner:
             LiftError: A step failed, or a join.
         """
         # Local names, and the address written out (core/address.py), because this is every step.
-        engine, contracts, record = self.engine, self._contracts, self.record
+        engine, contracts, record = self.engine, self._contracts, walk.record
         prefix = walk.prefix
         slash = "/" if prefix and prefix[-1] != ">" else ""
         walk.inherit()
@@ -83,13 +82,13 @@ class Runner:
             own = getattr(node, "__dict__", None)
             if own and not DECLARED_BY_CLASS.isdisjoint(own):
                 refuse_own(node)
-            if log is None or (done := self._recall(log, walk, address, node)) is None:
+            if log is None:
                 successor, state, attempts, _ = await run_step(
                     engine, walk, node, ctx, walk.state, contract
                 )
                 record.attempts += attempts
             else:
-                successor, state = done
+                successor, state = await self._kept_step(log, walk, node, ctx, contract)
             if state is not walk.state:
                 _blame(walk, state, address, node)
                 walk.state = state
@@ -144,39 +143,37 @@ class Runner:
         assert walk.ctx is not None
         base = Base.of(walk.ctx, walk.state)
         decider = decider_for(strategy, len(fork.nodes))
-        branches = WalkedBranches(self, base, fork.nodes, address, walk.log)
+        branches = WalkedBranches(self, base, fork.nodes, address, walk)
         results = None
-        if walk.log is not None:
-            results = await self._recalled(walk, fork, branches, decider)
-        if results is None:
-            group = Group(
-                engine,
-                base,
-                fork.nodes,
-                branches,
-                decider,
-                strategy,
-                address=address,
-                node=node_name(node),
-                max_concurrent=fork.max_concurrent,
-                timeout=engine.timeouts.group if fork.timeout is None else fork.timeout,
-            )
-            try:
-                results = await group.run()
-            except BaseException as error:  # what it did is counted, whatever ended it
-                walk.busy += self.record.count(group.ended())
-                if isinstance(error, Stopped):
-                    _blame_before(error, walk)
-                raise
+        try:
+            if walk.log is not None:
+                results = await recalled(walk, fork, branches, decider)
+            if results is None:
+                group = Group(
+                    engine,
+                    base,
+                    fork.nodes,
+                    branches,
+                    decider,
+                    strategy,
+                    address=address,
+                    node=node_name(node),
+                    max_concurrent=fork.max_concurrent,
+                    timeout=engine.timeouts.group if fork.timeout is None else fork.timeout,
+                )
+                results = await self._grouped(walk, node, branches, group)
+        finally:  # what it did is counted, whatever ended it
+            walk.record.add(branches.counted())
         walk.ended = engine.time()
-        walk.busy += self.record.count(results)
+        walk.busy += walk.record.count(results)
         check_met(decider, results, f" at {at_step(address, node_name(node))}")
         joined = join(base, results, decider, metadata_reducers=engine.metadata_reducers)
         if walk.log is not None:
-            await walk.log.joined(node, base, results, joined)
+            lost = branches.counted(but=decider.successes)
+            await walk.log.joined(node, base, results, joined, lost)
         if joined.vote is not None:
-            self.record.votes[address] = joined.vote
-        self.record.discarded += joined.discarded
+            walk.record.votes[address] = joined.vote
+        walk.record.discarded += joined.discarded
         lazy = engine.isolation is Isolation.LAZY
         walk.ctx = joined_context(base, joined, results, lazy=lazy)
         walk.state = joined.state
@@ -188,65 +185,47 @@ class Runner:
             )
         return tuple(map(shown, results))
 
-    def _recall(
-        self, log: WalkLog, walk: Walk, address: str, node: Any
-    ) -> tuple[Any, Snapshot[Any]] | None:
-        """What the step did before, done again; None if it has not finished."""
-        assert walk.ctx is not None
-        successor, state = log.recall(address, walk.ctx, walk.state)
-        if successor is not None:
-            self.engine.steps += 1
-            walk.release()  # a branch begins with a slot, which the step would have given back
-            return successor, state
-        if state is not walk.state:  # somebody has edited it before this step
-            _blame(walk, state, address, node)
-            walk.state = state
-        return None
-
-    async def _recalled(
-        self, walk: Walk, fork: Fork[Any, Any], branches: WalkedBranches, decider: Decider
-    ) -> list[NodeResult[Any]] | None:
-        """How the branches ended, where the journal has their join; None if it has not.
-
-        What has finished in them is done again to their contexts, and merged again.
-        """
-        assert walk.log is not None
-        stopping = walk.log.only_branch()
-        if stopping is not None:  # the others were cancelled by it, and are not begun again
-            await self._walked_again(walk, branches, stopping)
-        known = walk.log.joined_before()
-        if known is None:
-            return None
-        results: list[NodeResult[Any] | None] = [None] * len(fork.nodes)
-        for index in known.succeeded:
-            branch, end = await self._walked_again(walk, branches, index)
-            result = branches.conclude(branch, end, None)
-            result.execution_time_ms = known.elapsed[index] * 1000
-            results[index] = result
-            vote = vote_of(fork.rule, result) if result.error is None else None
-            decider.add(index, success=result.error is None, vote=vote)
-        for index, error in known.failed.items():
-            place = branch_address(branches.address, index)
-            results[index] = lost_result(
-                branches.base, fork.nodes[index], index, place, error, None
-            )
-            if not isinstance(error, asyncio.CancelledError):
-                decider.add(index, success=False)
-        return [result for result in results if result is not None]
-
-    async def _walked_again(
-        self, walk: Walk, branches: WalkedBranches, index: int
-    ) -> tuple[Walk, End[Any]]:
-        """Walk a branch of which every step has finished before."""
-        branch, steps = branches.start(index)
-        branch.holding, branch.index, branch.task = False, index, walk.task
+    async def _grouped(
+        self, walk: Walk, node: Any, branches: WalkedBranches, group: Group[Walk]
+    ) -> list[NodeResult[Any]]:
+        """Run the branches of a fork."""
         try:
-            return branch, await steps
-        except Stopped as stop:
-            _blame_before(stop, walk)
+            return await group.run()
+        except BaseException as error:
+            results = group.ended()
+            lost = Record()
+            walk.busy += lost.count(results)
+            walk.record.add(lost)
+            if isinstance(error, Stopped):
+                blame_before(error, walk)
+                if walk.log is not None:
+                    [index] = [each.index for each in results if each.error is error]
+                    lost.add(branches.counted(but=[index]))
+                    await walk.log.stopped(node, branches.base, index, lost)
             raise
+
+    async def _kept_step(
+        self, log: WalkLog, walk: Walk, node: Any, ctx: RunContext[Any], contract: Contract
+    ) -> tuple[Any, Snapshot[Any]]:
+        """What the step does, or did before; what it counts is kept with it."""
+        whole, walk.record = walk.record, Record()
+        try:
+            successor, state = log.recall(ctx.address, ctx, walk.state, walk.record)
+            if successor is not None:
+                self.engine.count(walk.record.steps)
+                walk.release()  # a branch begins with a slot, which the step would have given back
+                return successor, state
+            if state is not walk.state:  # somebody has edited it before this step
+                _blame(walk, state, ctx.address, node)
+                walk.state = state
+            successor, state, attempts, _ = await run_step(
+                self.engine, walk, node, ctx, state, contract
+            )
+            walk.record.attempts += attempts
+            return successor, state
         finally:
-            current_holder.set(walk)
+            whole.add(walk.record)
+            walk.record = whole
 
     async def _answer(self, walk: Walk, address: str, node: Any, asked: Suspend[Any]) -> Any:
         """What was answered to a question; see `WalkLog.answer`."""
@@ -263,9 +242,9 @@ class Runner:
         """Counts and times of a run whose own walk was `walk`."""
         record = self.record
         return RunStatistics(
-            steps=self.engine.steps,
+            steps=record.steps,
             attempts=record.attempts,
-            cache_hits=self.engine.cache_hits,
+            cache_hits=record.cache_hits,
             forks=record.forks,
             branches=record.branches,
             failed_branches=record.failed,
@@ -282,10 +261,3 @@ def _blame(walk: Walk, state: Snapshot[Any], address: str, node: Any) -> None:
         walk.blame = Blame()
     paths = state.changed
     walk.blame.note(changed_paths(walk.state, state) if paths is None else paths, address, node)
-
-
-def _blame_before(stop: Stopped, walk: Walk) -> None:
-    """The state that ends the run has what the walk that forked had written, too."""
-    walk.blame = walk.blame or Blame()
-    walk.blame.take_over([stop.walk.blame or Blame()])
-    stop.walk.blame = walk.blame

@@ -7,8 +7,8 @@ from typing import Any
 
 from lift_sys.core.successors import Stop
 from lift_sys.execution.engine import Engine
+from lift_sys.execution.record import Record
 from lift_sys.execution.slots import Holder
-from lift_sys.graph.record import Record
 from lift_sys.graph.result import Blame
 from lift_sys.state.snapshot import Snapshot
 
@@ -46,13 +46,14 @@ class Walk(Holder):
     """One walk under way: the run's own, or a branch's. It holds the slot of its running node.
 
     Attributes:
-        record: What the run that it belongs to adds up.
         state: Snapshot of the context's state after the last step.
         prefix: Address that its steps' addresses begin with.
         blame: Who wrote what in it; None while nobody did.
     """
 
-    __slots__ = ("blame", "prefix", "record", "state")
+    __slots__ = ("blame", "prefix", "state")
+
+    record: Record
 
     def __init__(
         self,
@@ -76,3 +77,10 @@ class Walk(Holder):
         self.state = state
         self.prefix = prefix
         self.blame: Blame | None = None
+
+
+def blame_before(stop: Stopped, walk: Walk) -> None:
+    """The state that ends the run has what the walk that forked had written, too."""
+    walk.blame = walk.blame or Blame()
+    walk.blame.take_over([stop.walk.blame or Blame()])
+    stop.walk.blame = walk.blame

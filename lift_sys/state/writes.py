@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from lift_sys.errors import UsageError
 from lift_sys.state.applying import append_at, delete_at, set_at
 from lift_sys.state.atomic import ListPart
 from lift_sys.state.columns import Leaves, Lists
@@ -60,7 +61,24 @@ class Append(NamedTuple):
         return append_at(live, self.path, self.value)
 
 
-Operation: TypeAlias = Set | Delete | Append
+class Unkept(NamedTuple):
+    """Something was done at `path`, and what that was has not been kept."""
+
+    path: Path
+
+    def apply(self, live: Any) -> Any:
+        """It can't be done again.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError(
+            f"What was written to `{path_text(self.path)}` was not kept: of what is discarded "
+            f"inside of a step, or in a branch that failed, a journal keeps only the places."
+        )
+
+
+Operation: TypeAlias = Set | Delete | Append | Unkept
 
 
 def _live(node: Node) -> Any:
@@ -225,4 +243,14 @@ def appended(old: ListPart, new: ListPart) -> tuple[Node, ...] | None:
     return tuple(new.values[length:])
 
 
-__all__ = ["NOTHING", "Append", "Delete", "Key", "Operation", "Set", "WriteSet", "changes"]
+__all__ = [
+    "NOTHING",
+    "Append",
+    "Delete",
+    "Key",
+    "Operation",
+    "Set",
+    "Unkept",
+    "WriteSet",
+    "changes",
+]
