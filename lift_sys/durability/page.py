@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,8 +17,9 @@ from lift_sys.durability.codec import (
     encode_successor,
     encode_writes,
 )
+from lift_sys.durability.endings import ends_of, errors_in
 from lift_sys.durability.facts import Fact, Json, chain
-from lift_sys.errors import MissingSecretError, RemoteCause
+from lift_sys.errors import MissingSecretError
 from lift_sys.execution.isolation import Base
 from lift_sys.execution.join import Joined
 from lift_sys.execution.record import Record
@@ -202,9 +202,15 @@ class Page:
         return RecordedJoin(
             lost=lost,
             succeeded=tuple(body["succeeded"]),
-            failed={int(index): _error_of(text) for index, text in body["failed"].items()},
+            failed=self._failed(fact),
             elapsed=body["elapsed"],
         )
+
+    def _failed(self, fact: Fact) -> dict[int, BaseException]:
+        try:
+            return errors_in(fact.body)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            self._journal.refuse(fact.address, f"why branches failed: {error!r}")
 
     async def joined(
         self,
@@ -230,7 +236,7 @@ class Page:
                 )
             self._digest = self._join.digest
         else:
-            body = _ends(results) | {"result": came_out}
+            body = ends_of(results) | {"result": came_out}
             await self._keep_join(node, base, body, lost)
         self._metadata, self._provenance = joined.metadata, provenance
         self._has_notes = True, True
@@ -274,25 +280,3 @@ class Page:
             until=asked.until,
         )
         raise Suspended((question,))
-
-
-def _ends(results: Sequence[NodeResult[Any]]) -> dict[str, Json]:
-    """How branches ended, in the order in which they did: only RACE asks for it."""
-    ranked = sorted(results, key=lambda result: result.rank)
-    return {
-        "succeeded": [result.index for result in ranked if result.is_success],
-        "failed": {str(each.index): _text_of(each.error) for each in results if each.error},
-        "elapsed": [round(result.execution_time_ms / 1000, 6) for result in results],
-    }
-
-
-def _text_of(error: BaseException) -> Json:
-    if isinstance(error, asyncio.CancelledError):
-        return "cancelled"
-    return [type(error).__name__, str(error)]
-
-
-def _error_of(text: Any) -> BaseException:
-    if text == "cancelled":
-        return asyncio.CancelledError("the group was decided without it")
-    return RemoteCause(text[0], text[1], "")

@@ -15,6 +15,7 @@ from typing import Any, cast
 from lift_sys.core.address import declared_order, located
 from lift_sys.core.successors import Question
 from lift_sys.durability.codec import Codec, Names
+from lift_sys.durability.endings import without_times
 from lift_sys.durability.facts import Fact, RunRecord
 from lift_sys.durability.past import is_before
 from lift_sys.durability.store import Store
@@ -25,7 +26,17 @@ from lift_sys.graph.graph import Graph
 # A value longer than this is cut in the text.
 _SHOWN_LENGTH = 80
 # What a step did, in the order of a look at it. `usage` is not compared.
-_PARTS = ("writes", "metadata", "provenance", "successor", "value", "late", "succeeded", "failed")
+_PARTS = (
+    "writes",
+    "metadata",
+    "provenance",
+    "successor",
+    "value",
+    "late",
+    "succeeded",
+    "failed",
+    "errors",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,11 +234,20 @@ def _failed(fact: Fact) -> dict[str, Any]:
 
 
 def _without_order(fact: Fact) -> Fact:
-    """A join without the order in which its branches came in: that only a race asks for."""
+    """A join without the order in which its branches came in: that only a race asks for.
+
+    And without the times that the texts of errors say.
+    """
     if fact.kind != "join":
         return fact
     succeeded: Any = fact.body.get("succeeded") or []
-    return fact.model_copy(update={"body": fact.body | {"succeeded": sorted(succeeded)}})
+    made = {"succeeded": sorted(succeeded), "errors": without_times(fact.body.get("errors"))}
+    if made["errors"]:
+        made["failed"] = {
+            index: reason if isinstance(reason, str) else reason[0]
+            for index, reason in _failed(fact).items()
+        }
+    return fact.model_copy(update={"body": fact.body | made})
 
 
 def _difference(fact: Fact, part: str, before: Any, after: Any) -> Difference:
