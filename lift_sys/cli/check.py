@@ -21,6 +21,7 @@ from lift_sys.cli.check_input import Subject, load_subject, parse_tolerance
 from lift_sys.cli.check_progress import Counter
 from lift_sys.cli.check_replay import Replayed, replay_one
 from lift_sys.cli.check_running import no_answer_is_exit_2, run_interruptible
+from lift_sys.cli.services import deps_option
 from lift_sys.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
 @click.option("--schedule", metavar="ls1:...", help="Only replay one schedule that was found.")
 @click.option("--attribute", is_flag=True, help="Look for what differences come from, too.")
 @click.option("--cassette", metavar="FILE", help="Take models' answers from recorded ones.")
-@click.option("--deps", metavar="MODULE:NAME", help="For ctx.deps; a function is called per run.")
+@deps_option
 @click.option("--html", type=click.Path(dir_okay=False), help="Write the report as a page, too.")
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write it as JUnit XML, too.")
 @click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from lift_sys.cli import loading
+from lift_sys.cli.services import load_services
 from lift_sys.cli.state_files import read_document, read_text
 from lift_sys.cli.state_input import build_state, parse_setting
 from lift_sys.errors import UsageError
@@ -71,7 +72,7 @@ def _only_program(module_name: str, modules: dict[str, ModuleType]) -> tuple[str
     """The one program of another framework in a module without graphs of ours, as `_loaded` has it."""
     from lift_sys.determinism.adapters import foreign_target
 
-    module = modules[module_name] = loading.load_module(module_name)
+    module = loading.imported(module_name, modules)
     names = [] if loading._graph_names(module) else list(vars(module))
     programs = []
     for name in names:
@@ -112,11 +113,11 @@ def _loaded(
     from lift_sys.determinism.adapters import foreign_target
 
     module_name, colon, path = spec.rpartition(":")
-    services = None if deps is None else _named(deps, modules, wants_graph=False)
+    services = None if deps is None else load_services(deps, modules)
     if not colon:
         spec, module_name, path = _only_program(spec, modules)
     if module_name and path:
-        value = _named(spec, modules)
+        value = loading.load_named(spec, modules)
         if is_target_function(value):
             return Subject(value, _state_for(value, source, settings), services)
         foreign = foreign_target(value)
@@ -131,7 +132,7 @@ def _loaded(
         also = ", a function of the state, or a program of a framework that is known"
         graph = loading.as_graph(value, spec=spec, also=also)
     else:
-        graph = loading.load_graph(spec)
+        graph = loading.load_graph(spec, modules)
     if graph.state_type is None:
         raise UsageError(
             f"{graph.name} does not say what its state is: write "
@@ -139,16 +140,6 @@ def _loaded(
         )
     state = build_state(graph.state_type, source=source, settings=settings)
     return Subject(graph, state, services)
-
-
-def _named(spec: str, modules: dict[str, ModuleType], *, wants_graph: bool = True) -> Any:
-    """What `MODULE:NAME` names; its module is kept in `modules`: each is imported, and so run, once."""
-    module_name, colon, path = spec.rpartition(":")
-    if not (colon and module_name and path):
-        raise UsageError(f"{spec!r} is not MODULE:NAME, e.g. flow.py:services")
-    if module_name not in modules:
-        modules[module_name] = loading.load_module(module_name)
-    return loading._attribute(modules[module_name], path, module_name, wants_graph=wants_graph)
 
 
 def is_target_function(value: Any) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from lift_sys.cli.loading import load_graph
-from lift_sys.cli.stores import resume_command
 from lift_sys.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,16 +18,19 @@ if TYPE_CHECKING:
     from lift_sys.graph.graph import Graph
 
 
-def graph_for(record: RunRecord, target: str | None) -> Graph[Any]:
+def graph_for(
+    record: RunRecord, target: str | None, modules: dict[str, ModuleType] | None = None
+) -> Graph[Any]:
     """The graph to go on with: the one that is named, or the run's own if it is one of ours.
 
-    A store may come from elsewhere, so what it names is imported only from below here.
+    A store may come from elsewhere, so what it names is imported only from below here. `modules`
+    are as for `load_graph`.
 
     Raises:
         UsageError: None is named, and the run's own is not known, or not below this folder.
     """
     if target:
-        return load_graph(target)
+        return load_graph(target, modules)
     run = record.execution_id
     if not record.target:
         raise UsageError(
@@ -41,7 +44,7 @@ def graph_for(record: RunRecord, target: str | None) -> Graph[Any]:
             f"folder, so it is not imported by itself. Go there, or say it: {record.target} after "
             f"the run."
         )
-    return load_graph(record.target)
+    return load_graph(record.target, modules)
 
 
 def target_of(spec: str) -> str:
@@ -90,9 +93,6 @@ class Targeted:
         return await self.store.resume_run(graph, execution_id, **options)
 
 
-def kept_text(execution_id: str, place: str | None) -> str:
-    """Which run it is, and how it goes on."""
-    return (
-        f"The run {execution_id} is kept; this goes on with it:\n"
-        f"  {resume_command(execution_id, place)}"
-    )
+def kept_text(execution_id: str, command: str) -> str:
+    """Which run it is, and the command with which it goes on."""
+    return f"The run {execution_id} is kept; this goes on with it:\n  {command}"

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from lift_sys.graph.graph import Graph
 
 
-def load_graph(spec: str) -> Graph[Any]:
+def load_graph(spec: str, modules: dict[str, ModuleType] | None = None) -> Graph[Any]:
     """Import the module of `spec` and return the graph that it names.
 
     Args:
         spec: `MODULE:GRAPH`. MODULE is a dotted name (the current folder is importable) or a path
             to a .py file. GRAPH, dots allowed, is a `Graph`, a node class, a node, or a function
             without arguments that returns one of these; without it the module's only `Graph`.
+        modules: What one command has imported so far, by names; see `imported`.
 
     Raises:
         UsageError: There is no such module or graph, it can't be imported, or it is no graph.
@@ -42,7 +43,7 @@ def load_graph(spec: str) -> Graph[Any]:
         module_name, path = spec, ""
     if not module_name or (colon and not path):
         raise UsageError(f"{spec!r} is not MODULE:GRAPH, e.g. flow.py:graph or package.flow:graph")
-    module = load_module(module_name)
+    module = imported(module_name, {} if modules is None else modules)
     if not path:
         path = _only_graph(module, spec)
     return as_graph(_attribute(module, path, module_name), spec=f"{module_name}:{path}")
@@ -54,8 +55,36 @@ def load_module(name: str) -> ModuleType:
     Raises:
         UsageError: It does not exist, or raised while it was imported.
     """
-    is_file = name.endswith(".py") or "/" in name or os.sep in name
-    return _import_file(Path(name)) if is_file else _import_dotted(name)
+    return _import_file(Path(name)) if _is_file(name) else _import_dotted(name)
+
+
+def imported(name: str, modules: dict[str, ModuleType]) -> ModuleType:
+    """As `load_module`, but what is in `modules` is not imported, and so run, again.
+
+    A module that ran twice would have its classes twice, and no value of one is one of the other.
+    """
+    if name not in modules:
+        file = str(Path(name).resolve()) if _is_file(name) else None
+        same = [each for each in modules.values() if file and each.__file__ == file]
+        modules[name] = same[0] if same else load_module(name)
+    return modules[name]
+
+
+def load_named(spec: str, modules: dict[str, ModuleType], *, wants_graph: bool = True) -> Any:
+    """What `MODULE:NAME` names; `modules` are as for `imported`.
+
+    Raises:
+        UsageError: There is nothing of this name, or its module can't be imported.
+    """
+    module_name, colon, path = spec.rpartition(":")
+    if not (colon and module_name and path):
+        raise UsageError(f"{spec!r} is not MODULE:NAME, e.g. flow.py:services")
+    module = imported(module_name, modules)
+    return _attribute(module, path, module_name, wants_graph=wants_graph)
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(".py") or "/" in name or os.sep in name
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -90,29 +119,32 @@ def _import_dotted(name: str) -> ModuleType:
     return module
 
 
-def _guarded(load: Any, name: str) -> Any:
-    """Call `load`; what the person's code raises becomes a `UsageError` that says where."""
+def _guarded(load: Any, name: str, *, verb: str = "imported") -> Any:
+    """Call `load`; what the person's code raises becomes a `UsageError` that says where.
+
+    `verb` is what can't be done with `name` then.
+    """
     try:
         return load()
     except LiftError:
         raise
     except SyntaxError as error:
         place = f"{error.filename}, line {error.lineno}"
-        raise UsageError(f"{name} can't be imported: {place}: {error.msg}.") from error
+        raise UsageError(f"{name} can't be {verb}: {place}: {error.msg}.") from error
     except ModuleNotFoundError as error:
         if _is_part(error.name, name):
             raise
         hint = f" Is {error.name!r} installed in this environment?"
-        raise _broken(name, error, hint) from error
+        raise _broken(name, error, verb, hint) from error
     except (Exception, SystemExit) as error:
-        raise _broken(name, error) from error
+        raise _broken(name, error, verb) from error
 
 
-def _broken(name: str, error: BaseException, hint: str = "") -> UsageError:
+def _broken(name: str, error: BaseException, verb: str, hint: str = "") -> UsageError:
     lines = [frame for frame in traceback.extract_tb(error.__traceback__) if _theirs(frame)]
     where = f" at {lines[-1].filename}, line {lines[-1].lineno}" if lines else ""
     text = f"{type(error).__name__}: {error}"
-    return UsageError(f"{name} can't be imported: {text}{where}.{hint}")
+    return UsageError(f"{name} can't be {verb}: {text}{where}.{hint}")
 
 
 def _is_part(missing: str | None, name: str) -> bool:
@@ -210,13 +242,7 @@ def as_graph(value: Any, *, spec: str, also: str = "") -> Graph[Any]:
             )
         return Graph(value, name=spec.rpartition(":")[2])
     if callable(value) and not isinstance(value, type):
-        needed = _needed_arguments(value)
-        if needed:
-            raise UsageError(
-                f"{spec} is called to get a graph, so it must need no arguments; it needs "
-                f"{', '.join(needed)}."
-            )
-        made = _guarded(value, spec)
+        made = made_by(value, spec, what="a graph")
         if isinstance(made, (Graph, BaseNode, type)):
             return as_graph(made, spec=spec)
         raise UsageError(f"{spec} returned a {type(made).__name__}, but a Graph is needed.")
@@ -227,6 +253,20 @@ def as_graph(value: Any, *, spec: str, also: str = "") -> Graph[Any]:
         f"{spec} is {what}{whose}, but a Graph is needed{' of lift_sys' * bool(whose)}, a node "
         f"class, or a function that returns one{also}."
     )
+
+
+def made_by(function: Any, spec: str, *, what: str) -> Any:
+    """Call the function of the name `spec`, to get `what` it is for.
+
+    Raises:
+        UsageError: It needs arguments, or it raised.
+    """
+    if needed := _needed_arguments(function):
+        raise UsageError(
+            f"{spec} is called to get {what}, so it must need no arguments; it needs "
+            f"{', '.join(needed)}."
+        )
+    return _guarded(function, spec, verb="called")
 
 
 def _needed_arguments(function: Any) -> list[str]:

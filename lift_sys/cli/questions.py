@@ -8,22 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lift_sys.cli.stores import resume_command
-
 if TYPE_CHECKING:
     from lift_sys.core.successors import Question
 
 
-def question_lines(
-    questions: tuple[Question, ...], execution_id: str, place: str | None
-) -> Iterator[str]:
-    """What a suspended run asks, and how it is answered."""
+def question_lines(questions: tuple[Question, ...], command: str) -> Iterator[str]:
+    """What a suspended run asks, and how it is answered; `command` goes on with it."""
     for question in questions:
         until = f", until {question.until}" if question.until else ""
         yield f"{click.style('asks', bold=True)} at {question.address}: {question.reason}"
         yield f"  wants {question.key!r}: {_schema_text(question.schema)}{until}"
     answers = answer_words([(question.key, question.address) for question in questions])
-    yield f"  {resume_command(execution_id, place)} {answers}"
+    yield f"  {command} {answers}"
 
 
 def answer_words(asked: Sequence[tuple[str, str]]) -> str:

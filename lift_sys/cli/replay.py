@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import sys
 from dataclasses import asdict
+from types import ModuleType
 
 import click
 
 from lift_sys.cli.app import EXIT_FAILED
 from lift_sys.cli.kept import graph_for
+from lift_sys.cli.services import deps_option, services
 from lift_sys.cli.session import Session
 from lift_sys.cli.stores import opened_store, store_option
 from lift_sys.execution.log import counted
@@ -25,6 +27,7 @@ _SHOWN = 10
 @click.argument("target", metavar="[MODULE:GRAPH]", required=False)
 @click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no log.")
+@deps_option
 @store_option
 @click.pass_context
 def replay(
@@ -33,6 +36,7 @@ def replay(
     target: str | None,
     as_document: bool,
     quiet: bool,
+    deps: str | None,
     place: str | None,
 ) -> None:
     """Run a kept run again from its beginning, and compare every step.
@@ -44,9 +48,13 @@ def replay(
 
     with opened_store(place) as store:
         record, _ = asyncio.run(store.load(execution_id))
-        graph = graph_for(record, target)
+        modules: dict[str, ModuleType] = {}
+        graph = graph_for(record, target, modules)
+        given = services(deps, modules)
         with contextlib.redirect_stdout(sys.stderr):  # what nodes print is no report
-            report = Session(quiet=quiet).run(lambda _: replayed(store, graph, execution_id))
+            report = Session(quiet=quiet).run(
+                lambda _: replayed(store, graph, execution_id, deps=given)
+            )
     if as_document:
         document = {
             "execution_id": report.execution_id,

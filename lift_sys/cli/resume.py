@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from types import ModuleType
 from typing import Any
 
 import click
 
 from lift_sys.cli.kept import graph_for
+from lift_sys.cli.services import deps_option, services
 from lift_sys.cli.show_run import Show
-from lift_sys.cli.stores import opened_store, store_option
+from lift_sys.cli.stores import opened_store, resume_command, store_option
 from lift_sys.errors import UsageError
 
 
@@ -34,6 +36,7 @@ from lift_sys.errors import UsageError
     help="The environment variable with the value of a secret: `token` of the initial state, "
     "`0.1:token` of what step 0.1 has written, `0:Call.key` of a node. Repeatable.",
 )
+@deps_option
 @store_option
 @click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")
 @click.option(
@@ -50,6 +53,7 @@ def resume(
     target: str | None,
     answers: tuple[str, ...],
     secrets: tuple[str, ...],
+    deps: str | None,
     place: str | None,
     as_document: bool,
     events: bool,
@@ -66,13 +70,14 @@ def resume(
     show = Show(ctx, as_document=as_document, events=events, quiet=quiet, verbose=verbose)
     with show.stdout_for_data(), opened_store(place) as store:
         record, _ = asyncio.run(store.load(execution_id))
-        found = graph_for(record, target)
-        show.keep(execution_id, place)
+        modules: dict[str, ModuleType] = {}
+        found = graph_for(record, target, modules)
+        options = {"answers": given, "secrets": known, "deps": services(deps, modules)}
+        command = resume_command(execution_id, place, target=target, deps=deps)
+        show.keep(execution_id, command)
         show.run(
             found,
-            lambda on_event: found.resume(
-                execution_id, store=store, answers=given, secrets=known, on_event=on_event
-            ),
+            lambda on_event: found.resume(execution_id, store=store, on_event=on_event, **options),
         )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import click
 
 from lift_sys.cli.kept import Targeted, target_of
 from lift_sys.cli.loading import load_graph
+from lift_sys.cli.services import deps_option, services
 from lift_sys.cli.show_run import Show
 from lift_sys.cli.state_input import build_state
-from lift_sys.cli.stores import opened_store
+from lift_sys.cli.stores import opened_store, resume_command
 from lift_sys.core.context import fresh_execution_id
 from lift_sys.errors import UsageError
 
@@ -46,6 +48,7 @@ from lift_sys.errors import UsageError
     help="Keep the run, so that `lift resume` can go on with it; see `lift runs --help`.",
 )
 @click.option("--id", "execution_id", help="Name of the run; a kept one of this name goes on.")
+@deps_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no log.")
 @click.option("-v", "--verbose", is_flag=True, help="Log lines, those for debugging included.")
 @click.pass_context
@@ -60,6 +63,7 @@ def run(
     max_concurrent: int | None,
     place: str | None,
     execution_id: str | None,
+    deps: str | None,
     quiet: bool,
     verbose: bool,
 ) -> None:
@@ -70,7 +74,8 @@ def run(
     """
     show = Show(ctx, as_document=as_document, events=events, quiet=quiet, verbose=verbose)
     with show.stdout_for_data():
-        found = load_graph(graph)
+        modules: dict[str, ModuleType] = {}
+        found = load_graph(graph, modules)
         if max_concurrent is not None:
             found = with_limit(found, max_concurrent)
         model = found.state_type
@@ -82,12 +87,13 @@ def run(
         state = build_state(model, source=source, settings=settings)
         execution_id = execution_id or fresh_execution_id()
         options: dict[str, Any] = {"state": state, "seed": seed, "execution_id": execution_id}
+        options["deps"] = services(deps, modules)
         if place is None:
             show.run(found, lambda on_event: found.run(on_event=on_event, **options), state)
             return
         with opened_store(place, new=True) as store:
             options["store"] = Targeted(store, target_of(graph))
-            show.keep(execution_id, place)
+            show.keep(execution_id, resume_command(execution_id, place, deps=deps))
             show.run(found, lambda on_event: found.run(on_event=on_event, **options), state)
 
 

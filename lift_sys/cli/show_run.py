@@ -43,7 +43,7 @@ class Show:
         self.ctx = ctx
         self.results = sys.stdout
         self.as_document, self.events, self.quiet = as_document, events, quiet
-        self.kept: tuple[str, str | None] | None = None
+        self.kept: tuple[str, str] | None = None
         self.session = Session(
             events_to=(sys.stderr if as_document else self.results) if events else None,
             quiet=quiet,
@@ -59,11 +59,16 @@ class Show:
         with contextlib.redirect_stdout(sys.stderr):
             yield
 
-    def keep(self, execution_id: str, place: str | None) -> None:
-        """The run is kept: say so now, as a kill gives no time for last words, and at a failure."""
-        self.kept = (execution_id, place)
+    def keep(self, execution_id: str, command: str) -> None:
+        """The run is kept: say so now, as a kill gives no time for last words, and at a failure.
+
+        Args:
+            execution_id: Its name.
+            command: What goes on with it.
+        """
+        self.kept = (execution_id, command)
         if not (self.events and self.as_document):  # stderr is for events
-            self.session.last_words = kept_text(execution_id, place)
+            self.session.last_words = kept_text(execution_id, command)
             if not self.quiet:
                 click.echo(self.session.last_words, err=True)
 
@@ -95,7 +100,7 @@ class Show:
             for line in summary_lines(graph.name, result, before):
                 click.echo(line, err=self.events)
             if self.kept is not None and result.suspended:
-                for line in question_lines(result.questions, *self.kept):
+                for line in question_lines(result.questions, self.kept[1]):
                     click.echo(line, err=self.events)
         if result.suspended:
             self.ctx.exit(EXIT_SUSPENDED)

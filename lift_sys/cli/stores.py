@@ -86,9 +86,13 @@ def opened_store(place: str | None, *, new: bool = False) -> Iterator[DatabaseSt
         asyncio.run(store.close())
 
 
-def resume_command(execution_id: str, place: str | None) -> str:
-    """The command that goes on with a run, as a shell takes it."""
-    return f"lift resume {shlex.quote(execution_id)} {store_words(place)}".rstrip()
+def resume_command(
+    execution_id: str, place: str | None, *, target: str | None = None, deps: str | None = None
+) -> str:
+    """The command that goes on with a run, as a shell takes it; the others are what it was given."""
+    words = shlex.join(["lift", "resume", execution_id, *([target] if target else [])])
+    services = f"--deps {shlex.quote(deps)}" if deps else ""
+    return " ".join(filter(None, (words, store_words(place), services)))
 
 
 def store_words(place: str | None) -> str:

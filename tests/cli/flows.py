@@ -149,6 +149,37 @@ class AsksTwice(BaseNode[Note]):
         return Fork([Asks(), Asks(), Offers()], then=Close())
 
 
+class Kettle:
+    """A service."""
+
+    def pour(self, topic: str) -> str:
+        return f"a cup of {topic}"
+
+
+def kettle() -> Kettle:
+    return Kettle()
+
+
+a_kettle = Kettle()
+
+
+def broken_kettle() -> Kettle:
+    raise OSError("no water")
+
+
+class Serves(BaseNode[Note]):
+    """Asks before it pours, with what the services give."""
+
+    async def run(self, ctx: RunContext[Note]) -> "Suspend[Served]":
+        assert isinstance(ctx.deps, Kettle)
+        return Suspend("pour?", key="approval", schema=Approval, then=Served())
+
+
+class Served(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> End[str]:
+        return End(ctx.deps.pour(ctx.state.topic))
+
+
 class Door(BaseModel):
     key: SecretStr
 

@@ -193,6 +193,52 @@ def test_the_printed_command_answers_all_questions(lift, shown):
     assert answered.exit_code == 0, answered.output
 
 
+@pytest.mark.parametrize("deps", ["flows.py:kettle", "flows.py:a_kettle", "flows:Kettle"])
+def test_services_are_named_as_for_check(lift, deps):
+    """A function or class makes them; and the printed command names them again."""
+    done = kept_run(lift, "serve", "flows.py:Serves", "--deps", deps, code=3)
+    command = next(line for line in done.stdout.splitlines() if "lift resume" in line)
+    words = [word.replace("...", '{"granted": true}') for word in shlex.split(command)]
+    answered = lift(*words[1:])
+    replayed = lift("replay", "serve", "--deps", deps, "-q")
+
+    assert words[3:5] == ["--deps", deps]
+    assert answered.exit_code == 0, answered.output
+    assert "a cup of tea" in answered.stdout
+    assert (replayed.exit_code, replayed.stdout) == (0, "identical: 2 steps\n")
+
+
+@pytest.mark.parametrize(
+    ("deps", "message"),
+    [
+        ("flows.py:ketle", "Did you mean 'kettle'?"),
+        ("flows.py", "is not MODULE:NAME"),
+        ("flows.py:needs_size", "called to get services, so it must need no arguments"),
+        ("flows.py:broken_kettle", "can't be called: OSError: no water"),
+    ],
+)
+@pytest.mark.parametrize("command", [["run", "flows.py:Serves", *TOPIC], ["resume", "one"]])
+def test_services_that_cannot_be_had_are_messages(lift, command, deps, message):
+    kept_run(lift)
+
+    done = lift(*command, "--deps", deps)
+
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_the_printed_command_names_the_graph_again(lift, monkeypatch, tmp_path):
+    """One that had to be named, as it is not below the folder."""
+    kept_run(lift, "ask", "flows.py:Asks", code=3)
+    flow = str(Path(__file__).with_name("flows.py"))
+    monkeypatch.chdir(tmp_path)
+
+    done = lift("resume", "ask", f"{flow}:Asks")
+
+    assert f"  lift resume ask {flow}:Asks --answer approval=..." in done.stdout
+
+
 def test_a_secret_comes_from_the_environment(lift, monkeypatch, place):
     monkeypatch.setenv("TEA_KEY", "sesame")
     lift("run", "flows.py:Opens", "--set", "key=sesame", "--store", "--id", "one")
