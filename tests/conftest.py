@@ -1,15 +1,17 @@
-"""What all tests share: hypothesis profiles, the `extra` marker, time for slow tests.
+"""What all tests share: hypothesis profiles, the `extra` marker, time for slow tests, a server.
 
 `HYPOTHESIS_PROFILE=thorough pytest tests/state` hunts; `ci` repeats the same examples every time.
 """
 
 import gc
+import itertools
 import os
 from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
 import pytest
+from durability.postgres_server import find_binaries, running_server
 
 SLOW_SECONDS = 300
 
@@ -60,3 +62,39 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def project() -> Path:
     """The folder of the project, where README.md is."""
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """URL of a server of this session; skipped where there is none."""
+    if find_spec("psycopg") is None:
+        (pytest.fail if os.environ.get("LIFT_SYS_ALL_EXTRAS") else pytest.skip)(
+            "needs psycopg: pip install 'lift-sys[postgres]', or make setup"
+        )
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("needs a PostgreSQL server's programs: apt-get install postgresql")
+    with running_server(binaries) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_places(postgres_server):
+    """Makes URLs of empty places on the server."""
+    import psycopg
+
+    numbers = itertools.count()
+
+    def make():
+        schema = f"test_{next(numbers)}"
+        with psycopg.connect(postgres_server, autocommit=True) as connection:
+            connection.execute(f"CREATE SCHEMA {schema}")
+        return f"{postgres_server}&options=-csearch_path%3D{schema}"
+
+    return make
+
+
+@pytest.fixture
+def postgres_url(postgres_places):
+    """URL of an empty place on the server."""
+    return postgres_places()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 FOLDER = ".lift"
 FILE = "runs.db"
+# `postgresql:/...` and `host=... password=...`: meant as a server, but no URL.
+_NEARLY_URL = re.compile(r"(?i)(postgres(ql)?:|[a-z][a-z0-9+]+:/|.*\b(host|password|dbname)\s*=)")
 # What marks the folder of a project.
 _MARKS = (FOLDER, "pyproject.toml", ".git")
 
@@ -60,9 +64,14 @@ def open_store(place: str | None, *, new: bool = False) -> DatabaseStore:
         from lift_sys.durability import PostgresStore
 
         return PostgresStore(found)
+    # Nothing of it is shown: there may be a password in it.
     if "://" in found:
         kind = found.partition(":")[0]
         raise UsageError(f"--store takes a file or postgresql://..., not {kind}://...")
+    if _NEARLY_URL.match(found):
+        raise UsageError(
+            "--store takes a file or postgresql://..., and what it was given is neither."
+        )
     from lift_sys.durability import SqliteStore
 
     path = Path(found)
@@ -99,7 +108,27 @@ def store_words(place: str | None) -> str:
     """The option that names the store again, without the password that a URL may hold."""
     if not place:
         return ""
-    return "--store URL" if "://" in place else f"--store {shlex.quote(place)}"
+    return f"--store {shlex.quote(without_password(place) if '://' in place else place)}"
+
+
+def without_password(url: str) -> str:
+    """A URL that can be shown: libpq finds its password in PGPASSWORD or `~/.pgpass`, too."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "URL"
+    user, at, host = parts.netloc.rpartition("@")
+    if "@" in user or "@" in url.partition(parts.netloc)[2]:  # it can't be told where it ends
+        return "URL"
+    settings = [
+        each
+        for each in parts.query.split("&")
+        if "password" not in unquote(each.partition("=")[0]).lower()
+    ]
+    netloc = user.partition(":")[0] + at + host
+    query = "&".join(settings)
+    made = f"{parts.scheme}://{netloc}{parts.path}"
+    return f"{made}?{query}" if query else made
 
 
 def _make_folder(folder: Path) -> None:

@@ -50,6 +50,8 @@ def test_a_missing_package_is_named(monkeypatch):
     [
         "postgresql+psycopg://ann:s3cret@localhost/runs",
         "host=localhost password=s3cret nonsense",
+        "postgresql://ann:not/s3cret@localhost/runs",
+        "postgresql://ann:not@s3cret@localhost/runs",
     ],
 )
 def test_a_url_that_is_none_is_not_quoted(url):

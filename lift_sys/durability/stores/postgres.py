@@ -76,10 +76,14 @@ class PostgresDatabase:
     def __init__(self, url: str) -> None:
         self._psycopg = require("psycopg", extra="postgres", purpose="A PostgresStore")
         try:
+            _refuse_stray_signs(url)
             given = self._psycopg.conninfo.conninfo_to_dict(url)
-        except self._psycopg.Error:
-            # Its message would quote the URL, in which there may be a password.
-            reason = "the URL can't be read; it looks like postgresql://user:password@host/name."
+        except (self._psycopg.Error, ValueError):
+            # A message would quote the URL, in which there may be a password.
+            reason = (
+                "the URL can't be read; it looks like postgresql://user:password@host/name, and "
+                "in a password / is %2F, @ is %40, ? is %3F."
+            )
             raise StoreError(store="the store in PostgreSQL", reason=reason) from None
         self._settings: dict[str, Any] = _SETTINGS | {"client_encoding": "utf8"} | given
         self.store = f"the store {_shown(given)}"
@@ -187,6 +191,14 @@ def _version(db: PostgresConnection) -> int:
 def _placed(statement: str) -> bytes:
     """With the marks for values that psycopg knows; our texts hold no other `?` and no `%`."""
     return statement.replace("?", "%s").encode()
+
+
+def _refuse_stray_signs(url: str) -> None:
+    """Of a password that is written as it is, libpq takes the rest for a host, or for a database."""
+    _, is_url, rest = url.partition("://")
+    server, _, database = rest.partition("?")[0].partition("/")
+    if is_url and ("@" in database or server.count("@") > 1):
+        raise ValueError("an @ that ends no password")
 
 
 def _shown(given: dict[str, Any]) -> str:
