@@ -829,11 +829,26 @@ class UnkeptValueError(DurabilityError, TypeError):
         path: Where it stands, such as `state.plan[0]` or `Search.client`.
         type_name: Its type.
         reason: Why not, and where it belongs instead.
+        address, node: The step that left it there; "" before the first one.
     """
 
-    def __init__(self, *, path: str, type_name: str, reason: str) -> None:
+    def __init__(
+        self, *, path: str, type_name: str, reason: str, address: str = "", node: str = ""
+    ) -> None:
         self.path, self.type_name, self.reason = path, type_name, reason
-        super().__init__(f"{path} is a {type_name}, which can't be kept: {reason}")
+        self.address, self.node = address, node
+        where = f"{_at_step(address, node)}: " if address else ""
+        super().__init__(f"{where}{path} is a {type_name}, which can't be kept: {reason}")
+
+    def at_step(self, address: str, node: str) -> UnkeptValueError:
+        """The same error, of a step."""
+        return UnkeptValueError(
+            path=self.path,
+            type_name=self.type_name,
+            reason=self.reason,
+            address=address,
+            node=node,
+        )
 
 
 class JournalError(DurabilityError, ValueError):

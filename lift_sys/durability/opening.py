@@ -9,15 +9,28 @@ from typing import Any
 from lift_sys.core.context import fresh_seed
 from lift_sys.core.ports import Opened
 from lift_sys.durability.answers import answered
-from lift_sys.durability.codec import Codec, Names, decode_successor, encode_successor
+from lift_sys.durability.codec import (
+    UNNAMED_SUBGRAPH,
+    Codec,
+    Names,
+    decode_successor,
+    encode_successor,
+)
 from lift_sys.durability.facts import Fact, RunRecord, input_of
 from lift_sys.durability.journal import RunJournal
 from lift_sys.durability.migration import migrated
 from lift_sys.durability.secret_places import secret_places, start_with_places
 from lift_sys.durability.shape import differences, shape_of
 from lift_sys.durability.store import Store
-from lift_sys.errors import ChangedGraphError, JournalError, MissingSecretError, OtherInputError
+from lift_sys.errors import (
+    ChangedGraphError,
+    JournalError,
+    MissingSecretError,
+    OtherInputError,
+    UnkeptValueError,
+)
 from lift_sys.graph.graph import Graph
+from lift_sys.graph.subgraph import Subgraph
 
 
 class KeepsRuns:
@@ -38,10 +51,12 @@ class KeepsRuns:
         """Begin a run, or go on with the one of this name.
 
         Raises:
-            UnkeptValueError: The state, the metadata or the start can't be kept.
+            UnkeptValueError: The state, the metadata or the start can't be kept, or what is sure
+                to follow on it.
             OtherInputError: The one of this name was begun with another input.
         """
         codec = Codec(Names.of(graph))
+        _refuse_unnamed_subgraph(graph, codec.names, start)
         now = datetime.now(UTC)
         # An instance that the graph was made with is found again in the graph.
         given = None if start is None or start is graph.start else start
@@ -112,6 +127,33 @@ class KeepsRuns:
         if new:
             await self.commit(execution_id, epoch, new)
         return _opened(self, graph, record, epoch, [*facts, *new], state=state, secrets=secrets)
+
+
+def _refuse_unnamed_subgraph(graph: Graph[Any], names: Names, start: Any) -> None:
+    """Say before the first step what a step would say too late: only named ones can be kept.
+
+    Only where each node on the way leads to one other, so that the run is sure to come there.
+    """
+    nodes = graph.structure.nodes
+    key = (
+        graph.structure.start
+        if start is None
+        else start
+        if isinstance(start, type)
+        else type(start)
+    )
+    met: set[Any] = set()
+    while key in nodes and key not in met:
+        met.add(key)
+        spec = nodes[key]
+        if len(spec.followers) != 1 or spec.ends or spec.stops or spec.dynamic or spec.forks:
+            return
+        (key,) = spec.followers
+        is_plain = issubclass(key, Subgraph) and key.__init__ is Subgraph.__init__
+        if is_plain and not names.has_instance(key):
+            raise UnkeptValueError(
+                path=f"what {spec.name} returns", type_name=key.__name__, reason=UNNAMED_SUBGRAPH
+            )
 
 
 def _opened(

@@ -19,7 +19,7 @@ from lift_sys.durability.codec import (
 )
 from lift_sys.durability.endings import ends_of, errors_in
 from lift_sys.durability.facts import Fact, Json, chain
-from lift_sys.errors import MissingSecretError
+from lift_sys.errors import MissingSecretError, UnkeptValueError
 from lift_sys.execution.isolation import Base
 from lift_sys.execution.join import Joined
 from lift_sys.execution.record import Record
@@ -148,15 +148,18 @@ class Page:
     ) -> None:
         """Keep a step; see `WalkLog.finished`."""
         body: dict[str, Json] = {}
-        self._add(body, "writes", before, after)
         metadata, provenance = self._metadata, self._provenance
-        if ctx._metadata or self._has_notes[0]:
-            metadata = metadata.refresh(ctx.metadata, name="metadata")
-            self._add(body, "metadata", self._metadata, metadata)
-        if ctx._provenance or self._has_notes[1]:
-            provenance = provenance.refresh(ctx.provenance, name="provenance")
-            self._add(body, "provenance", self._provenance, provenance)
-        body["successor"] = encode_successor(self._codec, successor, path=node_name(node))
+        try:
+            self._add(body, "writes", before, after)
+            if ctx._metadata or self._has_notes[0]:
+                metadata = metadata.refresh(ctx.metadata, name="metadata")
+                self._add(body, "metadata", self._metadata, metadata)
+            if ctx._provenance or self._has_notes[1]:
+                provenance = provenance.refresh(ctx.provenance, name="provenance")
+                self._add(body, "provenance", self._provenance, provenance)
+            body["successor"] = encode_successor(self._codec, successor, path=node_name(node))
+        except UnkeptValueError as error:
+            raise error.at_step(ctx.address, node_name(node)) from None
         if isinstance(successor, Stop):
             body["stops"] = True
         elif isinstance(successor, Suspend):

@@ -377,3 +377,57 @@ async def test_a_deadline_of_a_node_is_not_for_its_commit(failures):
     _, facts = await store.load("run")
     assert [fact.elapsed < 10 for fact in facts] == [True, True]
     assert [fact.attempt for fact in facts] == [1 + failures, 1]
+
+
+def made_here():
+    return Subgraph(INNER, enter=lambda state: Inner(value=state.total), leave=leave)
+
+
+NAMED = made_here()
+
+
+class Always(BaseNode[Work]):
+    async def run(self, ctx: RunContext[Work]) -> Subgraph[Work, Inner]:
+        ctx.deps.happen("always")
+        return NAMED
+
+
+class Unnamed(Subgraph[Work, Inner]):
+    """A class of which no module holds an instance."""
+
+
+class Surely(BaseNode[Work]):
+    async def run(self, ctx: RunContext[Work]) -> Unnamed:
+        ctx.deps.happen("surely")
+        raise NotImplementedError
+
+
+class Perhaps(BaseNode[Work]):
+    async def run(self, ctx: RunContext[Work]) -> Unnamed | End[int]:
+        ctx.deps.happen("perhaps")
+        if ctx.state.total:
+            return End(0)
+        return Unnamed(INNER, enter=lambda state: Inner(), leave=leave)
+
+
+async def test_a_subgraph_that_has_a_name_is_kept():
+    result, ran = await finish(Graph(Always), Work(total=3), "increment")
+
+    assert ran == ["always", "double", "increment", "increment"]
+    assert result.state.total == 7
+
+
+async def test_a_subgraph_that_a_step_makes_is_refused():
+    """Before the first step where the run is sure to come there, else at that step."""
+    effects, store = Effects(), MemoryStore()
+
+    with pytest.raises(UnkeptValueError, match="what Surely returns is a Unnamed") as early:
+        await Graph(Surely).run(state=Work(), store=store, deps=effects)
+    assert (effects.ran, await store.runs()) == ([], [])
+    with pytest.raises(UnkeptValueError, match=r"Step 0 \(Perhaps\): Unnamed is a Unn") as late:
+        await Graph(Perhaps).run(state=Work(), store=store, deps=effects)
+
+    for caught in (early, late):
+        assert "`DETAIL = Subgraph(...)`" in str(caught.value)
+    other = await Graph(Perhaps).run(state=Work(total=1), store=store, deps=effects)
+    assert other.output == 0

@@ -7,11 +7,16 @@ before anything is written. Names in the JSON are looked up in the graph, never 
 
 from lift_sys.durability.codec.codec import Codec
 from lift_sys.durability.codec.names import Names
-from lift_sys.durability.codec.successors import decode_successor, encode_successor
+from lift_sys.durability.codec.successors import (
+    UNNAMED_SUBGRAPH,
+    decode_successor,
+    encode_successor,
+)
 from lift_sys.durability.codec.type_forms import decode_type, encode_type
 from lift_sys.durability.codec.writes import apply_writes, encode_writes
 
 __all__ = [
+    "UNNAMED_SUBGRAPH",
     "Codec",
     "Names",
     "apply_writes",

@@ -120,6 +120,11 @@ class Names:
                 return name
         return None
 
+    def has_instance(self, cls: type) -> bool:
+        """Whether a module holds an instance of this class under a name."""
+        self._scan()
+        return any(isinstance(self._things[name], cls) for name in self._instances.values())
+
     def _found(self, name: str) -> Any:
         found = self._things.get(name)
         if found is None:

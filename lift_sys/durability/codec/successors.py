@@ -28,12 +28,20 @@ from lift_sys.durability.codec.names import name_of
 from lift_sys.durability.codec.type_forms import decode_type, encode_type
 from lift_sys.durability.codec.walk import Encoding, Refused, written
 from lift_sys.durability.facts import Json
+from lift_sys.graph.subgraph import Subgraph
 
 _STRATEGIES: dict[str, Any] = {
     kind.__name__: kind for kind in (AllSuccess, BestEffort, FirstSuccess, Majority, Race)
 }
 _OPTIONS = ("max_concurrent", "timeout", "fail_fast")
 _FEWEST_ROWS = 3  # fewer are shorter, or hardly longer, one by one
+
+
+#: Why a `Subgraph` that a step has made can't be kept.
+UNNAMED_SUBGRAPH = (
+    "its graph and functions are code. Make it once, as a name in the module of a node "
+    "(`DETAIL = Subgraph(...)`), and return that name: runs find it there again"
+)
 
 
 def encode_successor(codec: Codec, successor: Any, *, path: str = "successor") -> Json:
@@ -97,6 +105,8 @@ def _encode_node(codec: Codec, node: Any) -> Json:
             raise Refused(node, "it is no successor")
         if not names.knows(type(node)):
             raise Refused(node, f"the graph does not know the node {name_of(type(node))!r}")
+        if isinstance(node, Subgraph) and "graph" in vars(node):
+            raise Refused(node, UNNAMED_SUBGRAPH)
         return codec.any.encode(node, walk)
 
     return written(encode, node, node_name(node), Encoding())
