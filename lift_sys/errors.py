@@ -741,6 +741,10 @@ class AttributionError(LiftError):
     """Runs could not be made, or not be compared, so nothing can be said about their differences."""
 
 
+class LoadError(AttributionError):
+    """The target can't be had in the process that was to run it: its module can't be imported there."""
+
+
 # --- determinism: checks --------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import click
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--question", required=True, metavar="F", help="What was asked, or its number.")
 @click.option("--run", required=True, metavar="F", help="Which repeat of the question it is.")
 @click.option("--output", required=True, metavar="F", help="The raw text that came.")
@@ -37,8 +37,8 @@ def agreement(
 ) -> None:
     """Say how far repeated calls of a model agree.
 
-    FILE has one call a line: .jsonl or .csv (also .gz or .xz), or .parquet. Each F names a column,
-    or by a dotted path a value within nested objects.
+    FILE has one call a line: .jsonl or .csv (also .gz or .xz), or .parquet; - is standard input,
+    with JSON lines or CSV. Each F names a column, or by a dotted path a value within nested objects.
     """
     from lift_sys.determinism.agreement import Columns, read_records
     from lift_sys.determinism.agreement import agreement as compare
@@ -54,7 +54,11 @@ def agreement(
         group=group,
         cached=cached,
     )
-    report = compare(read_records(file, columns))
+    if file == "-":
+        records = read_records(sys.stdin.buffer, columns, name="standard input")
+    else:
+        records = read_records(file, columns)
+    report = compare(records)
     if as_document:
         # Escaped, as names of groups may hold what no terminal or encoding takes.
         click.echo(json.dumps(report.to_json(), allow_nan=False, indent=2))

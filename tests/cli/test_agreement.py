@@ -178,3 +178,32 @@ def test_file_that_is_not_there_is_exit_2(lift):
 
     assert done.exit_code == 2
     assert "nowhere.jsonl" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_log_comes_by_standard_input(lift, write_log, form):
+    """The same figures as from a file; the first line says the format."""
+    text = "".join(json.dumps(row) + "\n" for row in rows())
+    if form == "csv":
+        text = "q;r;o\n" + "".join(f"{row['q']};{row['r']};{row['o']}\n" for row in rows())
+    from_file = lift("agreement", write_log(rows()), *COLUMNS)
+
+    done = lift("agreement", "-", *COLUMNS, stdin=text)
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout == from_file.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"q": 1, "r": 1, "o": "x"}\n{"q": 1,\n', "standard input:2: this is no valid JSON"),
+        ("q,r,o\n1,2\n", "standard input:2: there are 2 cells"),
+        ("", "standard input"),
+    ],
+)
+def test_mistakes_in_standard_input_have_their_line(lift, text, message):
+    done = lift("agreement", "-", *COLUMNS, stdin=text)
+
+    assert done.exit_code == 2
+    assert message in done.stderr

@@ -19,7 +19,7 @@ from typing import Any
 from lift_sys.core.strategies import MergeStrategy, Strategy
 from lift_sys.determinism.attribution.blame import blame
 from lift_sys.determinism.attribution.causes import Attribution
-from lift_sys.determinism.attribution.experiment import Experiment, LoadError
+from lift_sys.determinism.attribution.experiment import Experiment
 from lift_sys.determinism.attribution.forks import ForkRunner
 from lift_sys.determinism.attribution.frames import Frames
 from lift_sys.determinism.attribution.marking import is_markable
@@ -32,7 +32,13 @@ from lift_sys.determinism.attribution.surroundings import Surroundings
 from lift_sys.determinism.attribution.task import Named, Task, Work
 from lift_sys.determinism.runs.outcome import Outcome, in_the_callers_words
 from lift_sys.determinism.runs.targets import as_target, is_factory
-from lift_sys.errors import AttributionError, CanonicalError, UncopyableStateError, UsageError
+from lift_sys.errors import (
+    AttributionError,
+    CanonicalError,
+    LoadError,
+    UncopyableStateError,
+    UsageError,
+)
 from lift_sys.state.snapshot import Snapshot
 
 # What the design of determinism.md, section 4.6, takes at most.

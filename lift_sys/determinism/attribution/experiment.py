@@ -13,17 +13,13 @@ from typing import Any
 from lift_sys.determinism.attribution.observation import Observation
 from lift_sys.determinism.attribution.processes import Runner
 from lift_sys.determinism.attribution.settings import SOURCES, Setting, Source
-from lift_sys.errors import AttributionError, CanonicalError
+from lift_sys.errors import AttributionError, CanonicalError, LoadError
 
 _A_TICK = 1.05  # seconds
 
 
 class NoRunsLeftError(AttributionError):
     """All runs that were allowed are made."""
-
-
-class LoadError(AttributionError):
-    """The target can't be had in the process that was to run it."""
 
 
 class Experiment:
