@@ -930,7 +930,24 @@ class AnswerError(UsageError, ValueError):
         super().__init__(f"The answer {key!r}: {reason}")
 
 
-class MissingSecretError(UsageError, LookupError):
+class SecretError(UsageError):
+    """Secrets that were given to go on with a run, or were not."""
+
+
+class UnfitSecretError(SecretError, ValueError):
+    """A secret that was given is not of the type that its place asks for; it is not shown.
+
+    Attributes:
+        path: Of the secret, such as `api_key` or `0.1:token`.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"The given secret {path!r} is not fit: {reason}")
+
+
+class MissingSecretError(SecretError, LookupError):
     """Secrets are never written, so they have to be given again.
 
     Attributes:

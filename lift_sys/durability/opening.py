@@ -17,6 +17,7 @@ from lift_sys.durability.codec import (
     encode_successor,
 )
 from lift_sys.durability.facts import Fact, RunRecord, input_of
+from lift_sys.durability.given_secrets import refuse_unfit_secrets
 from lift_sys.durability.journal import RunJournal
 from lift_sys.durability.migration import migrated
 from lift_sys.durability.secret_places import secret_places, start_with_places
@@ -27,6 +28,7 @@ from lift_sys.errors import (
     JournalError,
     MissingSecretError,
     OtherInputError,
+    SecretError,
     UnkeptValueError,
 )
 from lift_sys.graph.graph import Graph
@@ -103,7 +105,7 @@ class KeepsRuns:
             UnknownRunError: There is none of this name.
             ChangedGraphError: The code is not what it was begun with, and no migration helps.
             AnswerError: An answer is to no question, or is of the wrong type.
-            MissingSecretError: A secret has to be given.
+            SecretError: A secret has to be given, or is of another type.
             JournalError: What was recorded can't be used.
         """
         codec = Codec(Names.of(graph))
@@ -177,10 +179,13 @@ def _opened(
             None if start is None else decode_successor(codec, start, path="start", secrets=given)
         )
         metadata = codec.decode(notes, dict[str, Any], path="metadata", secrets=given)
+    except SecretError:
+        raise
     except (ValueError, LookupError, TypeError) as error:
         raise JournalError(
             execution_id=record.execution_id, address="", reason=str(error)
         ) from error
+    refuse_unfit_secrets(codec, type(state), record, facts, given)
     return Opened(
         journal=journal,
         start=node,
@@ -205,6 +210,8 @@ def _state_of(
     except MissingSecretError as error:  # all that are missing are named at once
         later = [path for path in secret_places(record, facts) if path not in given]
         raise MissingSecretError(paths=[*error.paths, *later]) from None
+    except SecretError:
+        raise
     except (ValueError, LookupError, TypeError) as error:
         raise JournalError(
             execution_id=record.execution_id, address="", reason=f"its initial state: {error}"

@@ -19,7 +19,7 @@ from lift_sys.durability.codec import (
 )
 from lift_sys.durability.endings import ends_of, errors_in
 from lift_sys.durability.facts import Fact, Json, chain
-from lift_sys.errors import MissingSecretError, UnkeptValueError
+from lift_sys.errors import SecretError, UnkeptValueError
 from lift_sys.execution.isolation import Base
 from lift_sys.execution.join import Joined
 from lift_sys.execution.record import Record
@@ -109,7 +109,7 @@ class Page:
             if "provenance" in body:
                 ctx.provenance = self._applied(body, "provenance", ctx.provenance)
                 self._provenance = self._provenance.refresh(ctx.provenance, name="provenance")
-        except MissingSecretError:
+        except SecretError:
             raise
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             self._journal.refuse(fact.address, str(error))
@@ -127,7 +127,7 @@ class Page:
             return decode_successor(
                 self._codec, fact.body["successor"], path=fact.node, secrets=self._journal.secrets
             )
-        except MissingSecretError:
+        except SecretError:
             raise
         except (ValueError, LookupError, TypeError) as error:
             self._journal.refuse(fact.address, f"its successor: {error}")
@@ -265,7 +265,7 @@ class Page:
                 return self._codec.decode(
                     fact.body["value"], asked.schema, path="answer", secrets=self._journal.secrets
                 )
-            except MissingSecretError:
+            except SecretError:
                 raise
             except (ValueError, LookupError, TypeError) as error:
                 self._journal.refuse(fact.address, str(error))

@@ -115,7 +115,7 @@ async def replay(
         UnknownRunError: There is no such run.
         JournalError: What was recorded can't be used.
         ChangedGraphError: The code is not what the run was begun with.
-        MissingSecretError: A secret has to be given.
+        SecretError: A secret has to be given, or is of another type.
     """
     record, facts = await store.load(execution_id)
     codec = Codec(Names.of(graph))

@@ -17,7 +17,7 @@ from lift_sys.durability.codec import Codec, Names
 from lift_sys.durability.facts import Fact, Json, RunRecord, chain
 from lift_sys.durability.query import RunQuery
 from lift_sys.durability.store import Store
-from lift_sys.errors import JournalError, UsageError
+from lift_sys.errors import JournalError, SecretError, UsageError
 from lift_sys.state.leaves import type_name
 
 StateT = TypeVar("StateT", bound=BaseModel)
@@ -156,7 +156,7 @@ class StatePersistence:
         Raises:
             UnknownRunError: There is none.
             UsageError: The state is of another class, or no longer fits it.
-            MissingSecretError: A secret has to be given.
+            SecretError: A secret has to be given, or is of another type.
         """
         saved = await self.load(execution_id)
         if saved.state_type != type_name(state_type):
@@ -166,6 +166,8 @@ class StatePersistence:
         codec = Codec(Names([state_type]))
         try:
             state = codec.decode(saved.state_snapshot, state_type, secrets=secrets)
+        except SecretError:
+            raise
         except (ValueError, TypeError) as error:
             raise UsageError(
                 f"The state {execution_id!r} fits its class no more: {error}"

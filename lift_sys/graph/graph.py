@@ -184,7 +184,7 @@ class Graph(Generic[StateT]):
             UnknownRunError: The store has no such run.
             ChangedGraphError: The code is not what the run was begun with.
             AnswerError: An answer is to no question, or of the wrong type.
-            MissingSecretError: A secret has to be given.
+            SecretError: A secret has to be given, or is of another type.
             LiftError: As `run` says.
         """
         return await self._launched(await reopen(self, execution_id, store=store, **options))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Secret, SecretStr
 
 from lift_sys import BaseNode, End, Fork, Graph, RunContext, Suspend
 from lift_sys.durability import MemoryStore
-from lift_sys.errors import MissingSecretError
+from lift_sys.errors import MissingSecretError, UnfitSecretError
 
 
 class Vault(BaseModel):
@@ -127,3 +127,50 @@ async def test_a_question_may_be_followed_by_a_node_with_a_secret():
         )
 
     assert result.output == "True told"
+
+
+class Safe(Vault):
+    """A state that knows more than the graph asks for."""
+
+    pin: Secret[int] = Secret(1)
+
+
+class Fill(BaseNode[Vault]):
+    async def run(self, ctx: RunContext[Vault]) -> Ask:
+        assert isinstance(ctx.state, Safe)
+        ctx.state.pin = Secret(2)
+        return Ask()
+
+
+@pytest.mark.parametrize("path", sorted(SECRETS))
+@pytest.mark.parametrize("wrong", [5, None])
+async def test_one_of_another_type_is_refused_before_the_run_is_taken_over(path, wrong):
+    """The worker that is at it goes on; and the value is not shown."""
+    async with MemoryStore() as store:
+        await failed(store)
+        before = await store.load("one")
+
+        with pytest.raises(UnfitSecretError) as caught:
+            await GRAPH.resume("one", store=store, secrets=SECRETS | {path: wrong})
+
+        assert caught.value.path == path
+        assert "5" not in str(caught.value).replace(path, "")
+        assert await store.load("one") == before
+
+
+async def test_secrets_of_a_state_that_knows_more_are_read_by_its_own_class():
+    secrets: dict[str, Any] = {"token": "first", "pin": 1, "0:pin": 2, "1:Told.key": "told"}
+    async with MemoryStore() as store:
+        await Graph(Fill).run(state=Safe(), store=store, execution_id="one")
+        before = await store.load("one")
+
+        with pytest.raises(UnfitSecretError, match="'0:pin' is not fit: .*integer"):
+            await Graph(Fill).resume("one", store=store, secrets=secrets | {"0:pin": "hush"})
+        assert await store.load("one") == before
+        result = await Graph(Fill).resume(
+            "one", store=store, secrets=secrets, answers={"open": True}
+        )
+
+    assert result.output == "True told"
+    assert isinstance(result.state, Safe)
+    assert result.state.pin.get_secret_value() == 2

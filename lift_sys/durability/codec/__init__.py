@@ -13,13 +13,14 @@ from lift_sys.durability.codec.successors import (
     encode_successor,
 )
 from lift_sys.durability.codec.type_forms import decode_type, encode_type
-from lift_sys.durability.codec.writes import apply_writes, encode_writes
+from lift_sys.durability.codec.writes import apply_writes, check_writes, encode_writes
 
 __all__ = [
     "UNNAMED_SUBGRAPH",
     "Codec",
     "Names",
     "apply_writes",
+    "check_writes",
     "decode_successor",
     "decode_type",
     "encode_successor",

@@ -27,7 +27,7 @@ from lift_sys.durability.codec.names import Names, name_of
 from lift_sys.durability.codec.natives import are_plain
 from lift_sys.durability.codec.plan import Form, Plan
 from lift_sys.durability.codec.records import RecordPlan
-from lift_sys.durability.codec.secret import SECRET_TAGS, is_secret_type, secret_of
+from lift_sys.durability.codec.secret import SECRET_TAGS, is_secret_type
 from lift_sys.durability.codec.type_forms import decode_type, encode_type
 from lift_sys.durability.codec.walk import (
     DATA_ONLY,
@@ -196,12 +196,7 @@ class Codec:
 
     def _read_secret(self, data: Form, walk: Decoding) -> Any:
         tag = data["of"]
-        given = walk.secret(data.get("at"))
-        return (
-            None
-            if given is None
-            else secret_of(SECRET_TAGS.get(tag) or self.names.find(tag), given)
-        )
+        return walk.secret(SECRET_TAGS.get(tag) or self.names.find(tag), data.get("at"))
 
 
 def _native_writers() -> dict[type, Writer]:

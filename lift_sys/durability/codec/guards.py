@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from lift_sys.durability.codec.plan import Base, Form, Guard, Plan
-from lift_sys.durability.codec.secret import is_secret_type, secret_of
+from lift_sys.durability.codec.secret import is_secret_type
 from lift_sys.durability.codec.walk import Decoding, Encoding, Refused, kind_text
 from lift_sys.durability.facts import Json
 
@@ -55,8 +55,7 @@ class SecretPlan(Plan):
         """The secret that was given for this place."""
         if type(data) is not dict or data.get("$") != "secret" or "of" in data:
             return self.base.read_other(data, self, walk)
-        given = walk.secret(data.get("at"))
-        return None if given is None else secret_of(self.annotation, given)
+        return walk.secret(self.annotation, data.get("at"))
 
 
 def hidden_in(annotation: Any) -> Any:

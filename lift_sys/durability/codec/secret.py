@@ -33,4 +33,4 @@ def secret_of(annotation: Any, given: Any) -> Any:
         reasons = "; ".join(
             details["msg"] for details in error.errors(include_input=False, include_url=False)
         )
-        raise ValueError(f"the given secret is not fit: {reasons}") from None
+        raise ValueError(reasons) from None

@@ -10,8 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn, TypeAlias
 
+from lift_sys.durability.codec.secret import secret_of
 from lift_sys.durability.facts import Json
-from lift_sys.errors import DurabilityError, MissingSecretError, UnkeptValueError
+from lift_sys.errors import (
+    DurabilityError,
+    MissingSecretError,
+    SecretError,
+    UnfitSecretError,
+    UnkeptValueError,
+)
 from lift_sys.state.leaves import per_key
 
 #: An attribute's name, or a tuple that holds a key or an index.
@@ -91,11 +98,15 @@ class Decoding:
         self.secrets = {} if secrets is None else secrets
         self.missing: list[str] = []
 
-    def secret(self, at: str | None = None) -> Any:
-        """The value of the secret that stands here, or None; what is missing is noted.
+    def secret(self, annotation: Any, at: str | None = None) -> Any:
+        """The secret that stands here; None if it is missing, which is noted.
 
         Args:
+            annotation: What it has to be.
             at: Its path in the whole run, if it is of a fact.
+
+        Raises:
+            UnfitSecretError: What was given is of another type.
         """
         path = at or text_of(self.path, self.root)
         if at is None and self.root == "state":
@@ -103,7 +114,10 @@ class Decoding:
         if path not in self.secrets:
             self.missing.append(path)
             return None
-        return self.secrets[path]
+        try:
+            return secret_of(annotation, self.secrets[path])
+        except ValueError as error:
+            raise UnfitSecretError(path=path, reason=str(error)) from None
 
 
 def text_of(path: Sequence[Step], root: str) -> str:
@@ -177,10 +191,13 @@ def read(
     Raises:
         ValueError: The data is wrong; it names the path.
         MissingSecretError: There are secrets in it that were not given; it names all.
+        UnfitSecretError: One that was given is of another type.
     """
     walk = Decoding(root, secrets)
     try:
         value = decode(data, walk)
+    except SecretError:
+        raise
     except Exception as error:  # whatever reading wrong data raises
         reason = str(error) or type(error).__name__
         raise ValueError(f"{text_of(walk.path, root)}: {reason}") from error

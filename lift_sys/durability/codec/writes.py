@@ -8,7 +8,7 @@ reading agree whatever stands there.
 from __future__ import annotations
 
 import collections.abc
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Union, get_args, get_origin
 
 from lift_sys.durability.codec.codec import Codec
@@ -93,29 +93,56 @@ def apply_writes(
 
     Raises:
         ValueError: The data does not fit; it names the path. `live` may be half changed.
-        MissingSecretError: Secrets were not given.
+        SecretError: Secrets were not given, or are of another type.
     """
 
     def decode(operations: Any, walk: Decoding) -> Any:
         value = live
-        for kind, steps, *rest in operations:
-            way = _path_of(codec, steps)
-            walk.path = _steps(way)
+        for kind, way, made in _operations(codec, operations, annotation, walk):
             if kind == "set":
-                made = _plan_at(codec, annotation, way).decode(rest[0], walk)
                 value = set_at(value, way, made)
             elif kind == "append":
-                plan = _plan_at(codec, annotation, way, tail=True)
-                append_at(value, way, plan.decode(rest[0], walk))
+                append_at(value, way, made)
             elif kind == "delete":
                 delete_at(value, way)
-            elif kind == "fields":
-                object.__setattr__(value_at(value, way), "__pydantic_fields_set__", {*rest[0]})
             else:
-                raise ValueError(f"no operation on a state: {kind!r}")
+                object.__setattr__(value_at(value, way), "__pydantic_fields_set__", {*made})
         return value
 
     return read(decode, data, root=path, secrets=secrets)
+
+
+def check_writes(
+    codec: Codec,
+    data: list[Json],
+    annotation: Any,
+    *,
+    path: str = "state",
+    secrets: Mapping[str, Any] | None = None,
+) -> None:
+    """Read what was written, as `apply_writes` does and with its errors, and do nothing with it."""
+
+    def decode(operations: Any, walk: Decoding) -> None:
+        for _ in _operations(codec, operations, annotation, walk):
+            continue
+
+    read(decode, data, root=path, secrets=secrets)
+
+
+def _operations(
+    codec: Codec, operations: Any, annotation: Any, walk: Decoding
+) -> Iterator[tuple[str, Path, Any]]:
+    """Operations with their values, read one by one."""
+    for kind, steps, *rest in operations:
+        way = _path_of(codec, steps)
+        walk.path = _steps(way)
+        if kind in ("set", "append"):
+            plan = _plan_at(codec, annotation, way, tail=kind == "append")
+            yield kind, way, plan.decode(rest[0], walk)
+        elif kind in ("delete", "fields"):
+            yield kind, way, rest[0] if rest else None
+        else:
+            raise ValueError(f"no operation on a state: {kind!r}")
 
 
 def _plan_at(codec: Codec, annotation: Any, path: Path, *, tail: bool = False) -> Plan:

@@ -1,0 +1,68 @@
+"""Whether the secrets that were given fit the places where they stand: before a run is taken over.
+
+What a step has written is read as it will be when the step is done again, and thrown away. Only
+what a run inside a step has written is left to that run, as only it knows the types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lift_sys.durability.codec import Codec, check_writes, decode_successor, decode_type
+from lift_sys.durability.facts import Fact, RunRecord
+from lift_sys.durability.secret_places import with_places
+from lift_sys.errors import JournalError, SecretError, UnfitSecretError
+
+
+def refuse_unfit_secrets(
+    codec: Codec,
+    state_type: type,
+    record: RunRecord,
+    facts: Sequence[Fact],
+    given: Mapping[str, Any],
+) -> None:
+    """Read all facts with a secret in them; `state_type` is the class of the run's own state.
+
+    Raises:
+        UnfitSecretError: A secret is of another type.
+        JournalError: Such a fact can't be used.
+    """
+    asked = {fact.address: fact for fact in facts if "asks" in fact.body}
+    for fact in facts:
+        places: list[str] = []
+        body = with_places(fact, places)
+        if not places:
+            continue
+        if none := [path for path in places if given.get(path) is None]:
+            raise UnfitSecretError(path=none[0], reason="it is None")
+        if ">" in fact.address:
+            continue
+        try:
+            _read(codec, state_type, body, asked.get(fact.address), given)
+        except SecretError:
+            raise
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise JournalError(
+                execution_id=record.execution_id, address=fact.address, reason=str(error)
+            ) from error
+
+
+def _read(
+    codec: Codec,
+    state_type: type,
+    body: Mapping[str, Any],
+    asked: Fact | None,
+    given: Mapping[str, Any],
+) -> None:
+    parts: dict[str, Any] = {"metadata": dict[str, Any], "provenance": list[dict[str, Any]]}
+    for name, kind in {"writes": state_type, **parts}.items():
+        if name in body:
+            path = "state" if name == "writes" else name
+            check_writes(codec, body[name], kind, path=path, secrets=given)
+    if "successor" in body:
+        decode_successor(codec, body["successor"], secrets=given)
+    if "value" in body and asked is not None:
+        form: Any = asked.body["successor"]
+        schema = decode_type(form["schema"], codec.names)
+        codec.decode(body["value"], schema, path="answer", secrets=given)
