@@ -959,7 +959,7 @@ class MissingSecretError(SecretError, LookupError):
         given = ", ".join(f"{path!r}: ..." for path in paths)
         super().__init__(
             f"Secrets are never written, so these have to be given again: {', '.join(paths)}. "
-            f"Resume with `secrets={{{given}}}`."
+            f"Give them to `resume`: `secrets={{{given}}}`."
         )
 
     def __str__(self) -> str:

@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 from lift_sys.core.successors import Question
-from lift_sys.durability.codec import Codec, decode_type
-from lift_sys.durability.facts import Fact, RunRecord, chain
+from lift_sys.durability.codec import Codec, decode_asked
+from lift_sys.durability.facts import Fact, Json, RunRecord, chain
 from lift_sys.durability.past import moot_steps
+from lift_sys.durability.secret_places import secrets_at
 from lift_sys.errors import AnswerError, JournalError, at_step
+
+
+class Answered(NamedTuple):
+    """An answer, to be kept.
+
+    Attributes:
+        fact: What is kept.
+        secrets: The secrets in it by their places; they are at hand, so nobody is asked again.
+    """
+
+    fact: Fact
+    secrets: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +57,13 @@ def _questions(codec: Codec, record: RunRecord, facts: Sequence[Fact]) -> Iterat
     for fact in facts:
         if fact.kind != "step" or "asks" not in fact.body:
             continue
-        form: dict[str, Any] = cast("Any", fact.body["successor"])
         try:
-            until = form.get("until")
-            question = Question(
-                key=form["key"],
-                reason=form["reason"],
-                address=fact.address,
-                node=fact.node,
-                schema=decode_type(form["schema"], codec.names),
-                until=None if until is None else datetime.fromisoformat(until),
-            )
+            asked = decode_asked(codec, fact.body["successor"])
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise JournalError(
                 execution_id=record.execution_id, address=fact.address, reason=str(error)
             ) from error
+        question = Question(address=fact.address, node=fact.node, **asked)
         yield _Asked(question, fact, answers.get(fact.address), why(fact.address))
 
 
@@ -69,8 +74,8 @@ def answered(
     answers: Mapping[str, Any],
     *,
     now: datetime,
-) -> list[Fact]:
-    """The facts that `answers` make; none for one that was given before, and is the same.
+) -> list[Answered]:
+    """What `answers` make; nothing for one that was given before, and is the same.
 
     Args:
         codec: Of the run's graph.
@@ -86,21 +91,19 @@ def answered(
     if not answers:
         return []
     questions = list(_questions(codec, record, facts))
-    made: list[Fact] = []
+    made: list[Answered] = []
     keys: dict[str, str] = {}
     for key, value in answers.items():
         asked = _meant(questions, key)
         other = keys.setdefault(asked.fact.address, key)
         if other != key:
             raise AnswerError(key=key, reason=f"{other!r} is to the same question; give one.")
-        fact = _answer(codec, asked, key, value, now)
+        answer = _answer(codec, asked, key, value, now)
         if asked.answer is None:
-            made.append(fact)
-        elif asked.answer.body != fact.body:
-            raise AnswerError(
-                key=key,
-                reason=f"{at_step(fact.address, fact.node)} has another answer already; it stays.",
-            )
+            made.append(answer)
+        elif asked.answer.body != answer.fact.body:
+            place = at_step(answer.fact.address, answer.fact.node)
+            raise AnswerError(key=key, reason=f"{place} has another answer already; it stays.")
     return made
 
 
@@ -121,7 +124,7 @@ def _meant(questions: Sequence[_Asked], key: str) -> _Asked:
     return waiting[0] if waiting else named[-1]
 
 
-def _answer(codec: Codec, asked: _Asked, key: str, value: Any, now: datetime) -> Fact:
+def _answer(codec: Codec, asked: _Asked, key: str, value: Any, now: datetime) -> Answered:
     question, fact = asked.question, asked.fact
     if asked.answer is None:
         if asked.moot:
@@ -141,8 +144,9 @@ def _answer(codec: Codec, asked: _Asked, key: str, value: Any, now: datetime) ->
             for problem in error.errors(include_url=False)
         )
         raise AnswerError(key=key, reason=f"it is not what was asked for: {problems}.") from error
-    body = {"value": codec.encode(value, question.schema, path="answer")}
-    return Fact(
+    hidden: list[tuple[Json, Any]] = []
+    body = {"value": codec.encode(value, question.schema, path="answer", secrets=hidden)}
+    made = Fact.model_construct(  # which leaves the body as it is
         kind="answer",
         address=fact.address,
         node=fact.node,
@@ -151,3 +155,4 @@ def _answer(codec: Codec, asked: _Asked, key: str, value: Any, now: datetime) ->
         body=body,
         started_at=now,
     )
+    return Answered(made, secrets_at(made, hidden))

@@ -56,6 +56,7 @@ class KeepsRuns:
             UnkeptValueError: The state, the metadata or the start can't be kept, or what is sure
                 to follow on it.
             OtherInputError: The one of this name was begun with another input.
+            MissingSecretError: Its steps have written secrets, so that only `resume` can go on.
         """
         codec = Codec(Names.of(graph))
         _refuse_unnamed_subgraph(graph, codec.names, start)
@@ -76,18 +77,21 @@ class KeepsRuns:
             updated_at=now,
         )
         record = record.model_copy(update={"input": input_of(record)})
+        # As the caller gave it: the secrets in it are not in the record.
+        begun = {"start": given, "state": state, "metadata": dict(metadata or {})}
         if await self.create(record):
-            return _opened(self, graph, record, 0, (), state=state)
+            return _made(RunJournal(self, record, 0, secrets={}), **begun)
         known, facts = await self.load(execution_id)
         _refuse_edits(known)
         others = _other_inputs(known, record, seed=seed)
         if others:
             raise OtherInputError(execution_id=execution_id, differences=others)
         _refuse_changes(graph, known)
-        _opened(self, graph, known, known.epoch, facts, state=state)
+        _refuse_secrets_of_steps(codec, graph, known, facts)
         epoch = await self.take_over(execution_id)
         known, facts = await self.load(execution_id)
-        return _opened(self, graph, known, epoch, facts, state=state)
+        _refuse_secrets_of_steps(codec, graph, known, facts)
+        return _made(RunJournal(self, known, epoch, facts, secrets={}), **begun)
 
     async def resume_run(
         self: Store,
@@ -127,8 +131,12 @@ class KeepsRuns:
                 await self.rewrite(record, epoch, facts)
         new = answered(codec, record, facts, answers or {}, now=now)
         if new:
-            await self.commit(execution_id, epoch, new)
-        return _opened(self, graph, record, epoch, [*facts, *new], state=state, secrets=secrets)
+            await self.commit(execution_id, epoch, [each.fact for each in new])
+        given = dict(secrets or {})
+        for each in new:
+            given |= each.secrets
+        facts = [*facts, *[each.fact for each in new]]
+        return _opened(self, graph, record, epoch, facts, state=state, secrets=given)
 
 
 def _refuse_unnamed_subgraph(graph: Graph[Any], names: Names, start: Any) -> None:
@@ -186,15 +194,29 @@ def _opened(
             execution_id=record.execution_id, address="", reason=str(error)
         ) from error
     refuse_unfit_secrets(codec, type(state), record, facts, given)
+    return _made(journal, start=node, state=state, metadata=metadata)
+
+
+def _made(journal: RunJournal, *, start: Any, state: Any, metadata: dict[str, Any]) -> Opened:
     return Opened(
         journal=journal,
-        start=node,
+        start=start,
         state=state,
         metadata=metadata,
-        user_id=record.user_id,
-        seed=record.seed,
+        user_id=journal.record.user_id,
+        seed=journal.record.seed,
         usage=journal.spending.ledger,
     )
+
+
+def _refuse_secrets_of_steps(
+    codec: Codec, graph: Graph[Any], record: RunRecord, facts: Sequence[Fact]
+) -> None:
+    """Refuse a run whose steps have written secrets: those are not in what it was begun with."""
+    begun, paths = secret_places(record, ()), secret_places(record, facts)
+    if len(paths) > len(begun):
+        _state_of(codec, graph, record, facts, None)  # it names those of the state, too
+        raise MissingSecretError(paths=paths)
 
 
 def _state_of(

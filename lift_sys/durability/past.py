@@ -72,13 +72,13 @@ def is_before(kind: Kind, address: str, at: str, *, stops: bool = False) -> bool
 
 def moot_steps(facts: Sequence[Fact]) -> Callable[[str], str]:
     """Tells of an address why nobody waits for a step there any more; "" if somebody may."""
-    joined = {fact.address for fact in facts if fact.kind == "join"}
+    joined = {fact.address for fact in facts if fact.kind == "join" and "stops" not in fact.body}
     finished = {fact.address for fact in facts if fact.kind == "step"}
     # A run inside a step stands below its last `>`.
     stopped = {
         fact.address[: fact.address.rfind(">") + 1]: fact.address
         for fact in facts
-        if "stops" in fact.body
+        if fact.kind == "step" and "stops" in fact.body
     }
 
     def why(address: str) -> str:

@@ -18,9 +18,10 @@ from lift_sys.durability.codec import Codec, Names
 from lift_sys.durability.endings import without_times
 from lift_sys.durability.facts import Fact, RunRecord
 from lift_sys.durability.past import is_before
+from lift_sys.durability.secret_places import with_places
 from lift_sys.durability.store import Store
 from lift_sys.durability.stores.memory import MemoryStore
-from lift_sys.errors import AnswerError, JournalError, LiftError
+from lift_sys.errors import AnswerError, JournalError, LiftError, MissingSecretError
 from lift_sys.graph.graph import Graph
 
 # A value longer than this is cut in the text.
@@ -173,7 +174,7 @@ async def _carried_out(
                 raise
             return str(error)
         given = {
-            question.address: _answer(codec, record, question, answers[question.address])
+            question.address: _answer(codec, record, question, answers[question.address], secrets)
             for question in result.questions
             if "value" in answers.get(question.address, _NOTHING).body
         }
@@ -181,9 +182,18 @@ async def _carried_out(
             return None
 
 
-def _answer(codec: Codec, record: RunRecord, question: Question, fact: Fact) -> Any:
+def _answer(
+    codec: Codec,
+    record: RunRecord,
+    question: Question,
+    fact: Fact,
+    secrets: Mapping[str, Any] | None,
+) -> Any:
+    form = with_places(fact, [])["value"]
     try:
-        return codec.decode(fact.body["value"], question.schema, path="answer")
+        return codec.decode(form, question.schema, path="answer", secrets=secrets)
+    except MissingSecretError:
+        raise
     except (ValueError, LookupError, TypeError) as error:
         raise JournalError(
             execution_id=record.execution_id, address=fact.address, reason=str(error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,7 +17,7 @@ from lift_sys.durability.codec import Codec, Names
 from lift_sys.durability.facts import Fact, Json, RunRecord, chain
 from lift_sys.durability.query import RunQuery
 from lift_sys.durability.store import Store
-from lift_sys.errors import JournalError, SecretError, UsageError
+from lift_sys.errors import JournalError, MissingSecretError, SecretError, UsageError
 from lift_sys.state.leaves import type_name
 
 StateT = TypeVar("StateT", bound=BaseModel)
@@ -156,7 +156,8 @@ class StatePersistence:
         Raises:
             UnknownRunError: There is none.
             UsageError: The state is of another class, or no longer fits it.
-            SecretError: A secret has to be given, or is of another type.
+            SecretError: A secret has to be given, or is of another type: `token` of the state,
+                `ctx.metadata['note']` of the rest.
         """
         saved = await self.load(execution_id)
         if saved.state_type != type_name(state_type):
@@ -164,22 +165,33 @@ class StatePersistence:
                 f"The state {execution_id!r} is a {saved.state_type}, not a {type_name(state_type)}."
             )
         codec = Codec(Names([state_type]))
-        try:
-            state = codec.decode(saved.state_snapshot, state_type, secrets=secrets)
-        except SecretError:
-            raise
-        except (ValueError, TypeError) as error:
-            raise UsageError(
-                f"The state {execution_id!r} fits its class no more: {error}"
-            ) from error
+        parts: list[tuple[Any, Any, str]] = [
+            (saved.state_snapshot, state_type, "state"),
+            (saved.metadata, dict[str, Any], "ctx.metadata"),
+            (saved.provenance, list[dict[str, Any]], "ctx.provenance"),
+        ]
+        found: list[Any] = []
+        missing: list[str] = []
+        for form, annotation, path in parts:
+            try:
+                found.append(codec.decode(form, annotation, path=path, secrets=secrets))
+            except MissingSecretError as error:  # all that are missing are named at once
+                missing += error.paths
+            except SecretError:
+                raise
+            except (ValueError, TypeError) as error:
+                raise UsageError(
+                    f"The state {execution_id!r} fits its class no more: {error}"
+                ) from error
+        if missing:
+            raise MissingSecretError(paths=missing)
+        state, metadata, provenance = found
         return RunContext(
-            cast("StateT", state),
+            state,
             execution_id=execution_id,
             user_id=saved.user_id,
-            metadata=codec.decode(cast("Json", saved.metadata), dict[str, Any], path="metadata"),
-            provenance=codec.decode(
-                cast("Json", saved.provenance), list[dict[str, Any]], path="provenance"
-            ),
+            metadata=metadata,
+            provenance=provenance,
             deps=deps,
         )
 

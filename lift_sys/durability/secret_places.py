@@ -14,9 +14,12 @@ from lift_sys.durability.facts import Fact, Json, RunRecord
 from lift_sys.errors import JournalError
 
 
-def with_places(fact: Fact, found: list[str]) -> dict[str, Any]:
-    """The body of a fact in which each secret says its path; these go to `found`, too."""
-    places = _Places(fact.address + (":edit:" if fact.kind == "edit" else ":"), found)
+def with_places(fact: Fact, found: list[str], forms: list[Json] | None = None) -> dict[str, Any]:
+    """The body of a fact in which each secret says its path.
+
+    The paths go to `found`, too, and what stood there for each secret to `forms`.
+    """
+    places = _Places(fact.address + (":edit:" if fact.kind == "edit" else ":"), found, forms)
     body: dict[str, Any] = {}
     for name, value in fact.body.items():
         if name in ("writes", "metadata", "provenance"):
@@ -55,10 +58,25 @@ def secret_places(record: RunRecord, facts: Sequence[Fact]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def secrets_at(fact: Fact, hidden: Sequence[tuple[Json, Any]]) -> dict[str, Any]:
+    """The secrets of a fact by their paths.
+
+    Args:
+        fact: Its body is what the codec has made.
+        hidden: What stands for each secret in the body, and the secret; see `Codec.encode`.
+    """
+    found: list[str] = []
+    forms: list[Json] = []
+    with_places(fact, found, forms)
+    known = {id(form): secret for form, secret in hidden}
+    return {path: known[id(form)] for path, form in zip(found, forms, strict=True)}
+
+
 class _Places:
-    def __init__(self, prefix: str, found: list[str]) -> None:
+    def __init__(self, prefix: str, found: list[str], forms: list[Json] | None = None) -> None:
         self.prefix = prefix
         self.found = found
+        self.forms = [] if forms is None else forms
 
     def operations(self, operations: Any, root: str) -> Any:
         """A write set."""
@@ -116,6 +134,7 @@ class _Places:
         if form.get("$") == "secret":
             place = self.prefix + path.removeprefix(".")
             self.found.append(place)
+            self.forms.append(form)
             return {**form, "at": place}
         tagged = "$" in form
         return {

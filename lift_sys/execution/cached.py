@@ -15,12 +15,12 @@ from lift_sys.core.events import CacheFailed, CacheHit
 from lift_sys.core.node import node_name
 from lift_sys.core.policies import Isolation
 from lift_sys.core.ports import CacheEntry
-from lift_sys.core.successors import End, Fork
 from lift_sys.execution.cached_call import CachedCall, detached
 from lift_sys.execution.contract import Contract, Done, check
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.flights import Flight
 from lift_sys.execution.slots import Holder
+from lift_sys.execution.telling import successor_name
 from lift_sys.state.snapshot import Snapshot
 from lift_sys.state.writes import changed_paths
 
@@ -122,13 +122,11 @@ def _tell(
     if holder.started is None:
         holder.started = begun
     if engine.scope.publish is not None:
-        successor = done[0]
-        ended = isinstance(successor, (End, Fork))
         engine.tell(
             CacheHit,
             ctx.address,
             node_name(node),
-            successor=type(successor).__name__ if ended else node_name(successor),
+            successor=successor_name(done[0]),
             writes=changed_paths(before, done[1]),
             elapsed=holder.ended - begun,
             saved=entry.elapsed,

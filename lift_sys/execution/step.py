@@ -14,10 +14,9 @@ from random import Random
 from typing import Any, NoReturn
 
 from lift_sys.core.context import RunContext
-from lift_sys.core.events import NodeFailed, NodeFinished, NodeStarted, RetryScheduled
+from lift_sys.core.events import NodeFailed, NodeStarted, RetryScheduled
 from lift_sys.core.node import node_name
 from lift_sys.core.policies import Isolation, RetryPolicy
-from lift_sys.core.successors import End, Fork, Suspend
 from lift_sys.errors import (
     AbandonedThreadError,
     DurabilityError,
@@ -38,9 +37,9 @@ from lift_sys.execution.engine import Engine
 from lift_sys.execution.retry import delay_before, is_transient
 from lift_sys.execution.rollback import Rollback
 from lift_sys.execution.slots import Holder
+from lift_sys.execution.telling import tell_finished
 from lift_sys.execution.witness import watching
 from lift_sys.state.snapshot import Snapshot
-from lift_sys.state.writes import changed_paths
 
 #: Errors that name the step themselves; any other is wrapped in a `NodeError`, which does.
 _LOCATED = (
@@ -288,15 +287,5 @@ async def _keep(
     successor, after, attempt, seconds = done
     if holder.log is not None:
         await holder.log.finished(ctx, node, before, after, successor, seconds, attempt)
-    if engine.scope.publish is None:
-        return
-    is_node = not isinstance(successor, (End, Fork, Suspend))
-    engine.tell(
-        NodeFinished,
-        ctx.address,
-        ctx._node,
-        attempt=attempt,
-        elapsed=seconds,
-        successor=node_name(successor) if is_node else type(successor).__name__,
-        writes=changed_paths(before, after),
-    )
+    if engine.scope.publish is not None:
+        tell_finished(engine, ctx, before, done)

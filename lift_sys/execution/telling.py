@@ -1,17 +1,21 @@
-"""What a group tells whoever listens."""
+"""What groups, and steps that have finished, tell whoever listens."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from lift_sys.core.events import BranchFinished, GroupFinished, GroupStarted, Voted
+from lift_sys.core.context import RunContext
+from lift_sys.core.events import BranchFinished, GroupFinished, GroupStarted, NodeFinished, Voted
 from lift_sys.core.node import node_name
 from lift_sys.core.strategies import Strategy
-from lift_sys.core.successors import Suspended
+from lift_sys.core.successors import End, Fork, Suspend, Suspended
+from lift_sys.execution.contract import Done
 from lift_sys.execution.deciders import Vote
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.results import NodeResult
+from lift_sys.state.snapshot import Snapshot
+from lift_sys.state.writes import changed_paths
 
 
 def tell_start(
@@ -68,3 +72,24 @@ def tell_end(
         elapsed=elapsed,
         sequential=sum(result.busy_ms for result in results) / 1000,
     )
+
+
+def tell_finished(engine: Engine, ctx: RunContext[Any], before: Snapshot[Any], done: Done) -> None:
+    """A node returned, and what it did counts."""
+    successor, after, attempt, seconds = done
+    engine.tell(
+        NodeFinished,
+        ctx.address,
+        ctx._node,
+        attempt=attempt,
+        elapsed=seconds,
+        successor=successor_name(successor),
+        writes=changed_paths(before, after),
+    )
+
+
+def successor_name(successor: Any) -> str:
+    """What events call a successor: the node's name, or the kind of any other."""
+    if isinstance(successor, (End, Fork, Suspend)):
+        return type(successor).__name__
+    return node_name(successor)

@@ -16,6 +16,8 @@ from functools import cached_property
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
+from pydantic import Secret
+
 from lift_sys.errors import CanonicalError
 from lift_sys.state.arrays import array_children
 from lift_sys.state.containers import Parts, container_taker, flatten, ordered_parts
@@ -99,15 +101,20 @@ def _state(value: Any, state: Any) -> Any:
         attributes, slots = state  # the form that pickle gives to objects with __slots__
     if not all(part is None or _is_attributes(part) for part in (attributes, slots)):
         return state
-    cached = _cached_names(type(value))
+    derived = derived_names(type(value))
     merged = {**(attributes or {}), **(slots or {})}
-    return Parts("model", "", flatten(item for item in merged.items() if item[0] not in cached))
+    return Parts("model", "", flatten(item for item in merged.items() if item[0] not in derived))
 
 
 @per_key
-def _cached_names(cls: type) -> frozenset[str]:
-    """Names of the class's cached properties: derived values, so never part of one."""
-    return frozenset(
+def derived_names(cls: type) -> frozenset[str]:
+    """Names of attributes that are no part of a value.
+
+    Those are the class's cached properties; of a `Secret[int]` also what `typing` notes of how it
+    was made, which is lost when pydantic validates it.
+    """
+    noted = {"__orig_class__"} if issubclass(cls, Secret) else set[str]()
+    return frozenset(noted).union(
         name
         for base in cls.__mro__
         for name, member in vars(base).items()

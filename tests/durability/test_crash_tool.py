@@ -96,7 +96,7 @@ class _Elsewhere:
 def test_an_engine_that_forgets_joins_is_found(monkeypatch):
     """A branch that failed, and was joined without its result, must not be tried again."""
 
-    async def joined(self, node, base, results, joined):
+    async def joined(self, node, base, results, joined, lost):
         self._metadata = self._metadata.refresh(joined.metadata, name="metadata")
         self._provenance = self._provenance.refresh(joined.provenance, name="provenance")
         self._has_notes = True, True

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from lift_sys.graph.graph import Graph
 
 
+# A hit has nobody who could be asked for it.
+_NO_SECRETS = (
+    "a cache's file holds no secrets, so the node runs each time; take a MemoryCache, or keep "
+    "secrets in `deps`"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Recorded:
     """Writes that were kept as JSON."""
@@ -99,5 +106,5 @@ class Records:
     def _new_codec(self, owner: Any, structure: Structure) -> Codec:
         # Of a graph, names need no more than this.
         shown = cast("Graph[Any]", SimpleNamespace(structure=structure, start=None))
-        codec = self._codecs[owner] = Codec(Names.of(shown))
+        codec = self._codecs[owner] = Codec(Names.of(shown), no_secrets=_NO_SECRETS)
         return codec

@@ -9,6 +9,7 @@ from lift_sys.durability.codec.codec import Codec
 from lift_sys.durability.codec.names import Names
 from lift_sys.durability.codec.successors import (
     UNNAMED_SUBGRAPH,
+    decode_asked,
     decode_successor,
     encode_successor,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "Names",
     "apply_writes",
     "check_writes",
+    "decode_asked",
     "decode_successor",
     "decode_type",
     "encode_successor",

@@ -22,6 +22,7 @@ from lift_sys.durability.codec.leaves import (
     int_form,
     text_form,
 )
+from lift_sys.durability.codec.mappings import write_key
 from lift_sys.durability.codec.models import ModelPlan
 from lift_sys.durability.codec.names import Names, name_of
 from lift_sys.durability.codec.natives import are_plain
@@ -50,14 +51,16 @@ class Codec:
 
     Args:
         names: The classes that may be named.
+        no_secrets: Why no secret may be in a value, for its error; "" where secrets may be, which
+            are never written, but given again.
     """
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, *, no_secrets: str = "") -> None:
         self.names = names
         self.any = Plan("anything", lambda value: True)
         self.any.are_plain, self.any.is_text = are_plain, True
         self.any.encode, self.any.decode = self._write_any, self._read_any
-        self.plans = Plans(self.any, names.scope)
+        self.plans = Plans(self.any, names.scope, no_secrets)
         #: For the places where states are changed, by annotation and attribute names (writes.py).
         self.plans_of_paths: dict[Any, Plan] = {}
         self._writers: dict[type, Writer] = _native_writers() | any_writers(self.any)
@@ -77,18 +80,38 @@ class Codec:
         for leaf in LEAF_TYPES.values():
             self._readers[leaf.tag] = _leaf_reader(leaf)
 
-    def encode(self, value: Any, annotation: Any = Any, *, path: str = "state") -> Json:
+    def encode(
+        self,
+        value: Any,
+        annotation: Any = Any,
+        *,
+        path: str = "state",
+        secrets: list[tuple[Json, Any]] | None = None,
+    ) -> Json:
         """Write a value.
 
         Args:
             value: What to write.
             annotation: What is known of it.
             path: What errors call it.
+            secrets: A list to which the secrets in it go, each after what is written for it.
 
         Raises:
             UnkeptValueError: Something in it can't be kept; it names the path.
         """
-        return written(self.plans.of(annotation).encode, value, path, Encoding())
+        walk = Encoding()
+        form = written(self.plans.of(annotation).encode, value, path, walk)
+        if secrets is not None:
+            secrets += walk.secrets
+        return form
+
+    def encode_key(self, key: Any) -> Json:
+        """Write the key of a mapping, for itself.
+
+        Raises:
+            UnkeptValueError: It can't be kept, or a secret is in it.
+        """
+        return written(lambda key, walk: write_key(key, self.any, walk), key, "key", Encoding())
 
     def decode(
         self,
@@ -165,11 +188,13 @@ class Codec:
         raise Refused(value, "it is a type that the graph does not know")
 
     def _secret_writer(self, kind: type) -> Writer:
+        hide = self.plans.hide
         if kind.__name__ in SECRET_TAGS and SECRET_TAGS[kind.__name__] is kind:
-            return lambda value, walk: {"$": "secret", "of": kind.__name__}
+            name = kind.__name__
+            return lambda value, walk: hide(value, {"$": "secret", "of": name}, walk)
         if not self.names.knows(kind):
             return _unknown
-        return lambda value, walk: {"$": "secret", "of": name_of(kind)}
+        return lambda value, walk: hide(value, {"$": "secret", "of": name_of(kind)}, walk)
 
     def _read_any(self, data: Form, walk: Decoding) -> Any:
         kind = type(data)

@@ -7,12 +7,18 @@ import dataclasses
 import typing
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import Enum
+from functools import partial
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from lift_sys.durability.codec.containers import dict_plan, fixed_plan, list_plan, sequence_plan
+from lift_sys.durability.codec.containers import (
+    fixed_plan,
+    list_plan,
+    sequence_plan,
+)
 from lift_sys.durability.codec.guards import (
     SecretPlan,
     hidden_in,
@@ -20,8 +26,15 @@ from lift_sys.durability.codec.guards import (
     mapping_guard,
     union_guard,
 )
-from lift_sys.durability.codec.hints import attribute_types, is_union, stripped
+from lift_sys.durability.codec.hints import (
+    attribute_types,
+    is_typed_dict,
+    is_union,
+    stripped,
+    undeclared_types,
+)
 from lift_sys.durability.codec.leaves import LEAF_TYPES, MEANT
+from lift_sys.durability.codec.mappings import dict_plan
 from lift_sys.durability.codec.models import ModelPlan
 from lift_sys.durability.codec.natives import flag_plan, float_plan, int_plan, text_plan
 from lift_sys.durability.codec.plan import (
@@ -33,6 +46,7 @@ from lift_sys.durability.codec.plan import (
 )
 from lift_sys.durability.codec.records import RecordPlan, enum_plan
 from lift_sys.durability.codec.secret import is_secret_type
+from lift_sys.durability.codec.typed_dicts import TypedDictPlan
 from lift_sys.durability.codec.walk import kind_text
 from lift_sys.state.shapes import is_named_tuple
 
@@ -53,11 +67,17 @@ class Plans(Base):
     Args:
         anything: The plan for what no annotation describes.
         scope: Local names that annotations written as text may use.
+        no_secrets: Why no secret may be in a value; "" where they may.
+
+    Attributes:
+        typed_keys: Keys of typed dicts: what stands there depends on the key.
     """
 
-    def __init__(self, anything: Plan, scope: Mapping[str, Any]) -> None:
+    def __init__(self, anything: Plan, scope: Mapping[str, Any], no_secrets: str = "") -> None:
         self.any = anything
+        self.no_secrets = no_secrets
         self.scope = scope
+        self.typed_keys: set[str] = set()
         self._known: dict[Any, Plan] = {Any: anything, object: anything}
 
     def of(self, annotation: Any) -> Plan:
@@ -85,9 +105,11 @@ class Plans(Base):
         plan = self._of_generic(origin, arguments)
         if plan is not None:
             return plan
-        if isinstance(origin, type):
-            return self._of_arguments(self._of_class(origin), origin, arguments)
-        return self.any
+        if not isinstance(origin, type):
+            return self.any
+        if (plan := self._of_attributes(origin, arguments, annotation)) is not None:
+            return plan
+        return self._of_arguments(self._of_class(origin), origin, arguments)
 
     def _of_class(self, cls: type) -> Plan:
         if cls in _NATIVES:
@@ -103,15 +125,38 @@ class Plans(Base):
             return enum_plan(self, cls)
         if issubclass(cls, BaseModel):
             model = self._known[cls] = ModelPlan(self, cls)
-            model.fill(self.of)
+            model.fill(self.of, lambda: undeclared_types(cls, self.scope))
             return model
+        if (plan := self._of_attributes(cls, (), cls)) is not None:
+            return plan
+        return self.any if cls.__module__ == "typing" else self._of_others(cls)
+
+    def _of_attributes(self, cls: type, arguments: tuple[Any, ...], annotation: Any) -> Plan | None:
+        """The plan of a class of annotated attributes, which may be generic."""
+        types = partial(attribute_types, cls, self.scope, arguments)
         if is_named_tuple(cls):
-            hints = attribute_types(cls, self.scope)
+            hints = types()
             items = [self.of(hints.get(name, Any)) for name in cls._fields]  # type: ignore[attr-defined]
             return fixed_plan(self, cls, items, f"a list for a {kind_text(cls)}")
-        if dataclasses.is_dataclass(cls):
+        if is_typed_dict(cls):
+            plan = TypedDictPlan(self, cls)
+            self._remember(annotation, plan)
+            plan.fill(self.of, types())
+            self.typed_keys.update(plan.fields)
+            return plan
+        if not dataclasses.is_dataclass(cls):
+            return None
+        if not arguments:
             return self.of_record(cls)
-        return self.any if cls.__module__ == "typing" else self._of_others(cls)
+        record = RecordPlan(self, cls)
+        self._remember(annotation, record)
+        record.fill(self.of, types)
+        return record
+
+    def _remember(self, annotation: Any, plan: Plan) -> None:
+        """Know a plan before it is filled in: what it leads to may lead back here."""
+        with suppress(TypeError):
+            self._known[annotation] = plan
 
     def _of_secret(self, cls: type, annotation: Any) -> Plan:
         return SecretPlan(self, cls, annotation, self.of(hidden_in(annotation)))
@@ -133,11 +178,11 @@ class Plans(Base):
         known = self._known.get(cls)
         if not isinstance(known, RecordPlan):
             known = self._known[cls] = RecordPlan(self, cls)
-            known.fill(self.of, self.scope)
+            known.fill(self.of, partial(attribute_types, cls, self.scope))
         return known
 
     def _of_others(self, cls: type) -> Plan:
-        if getattr(cls, "_is_protocol", False) or hasattr(cls, "__total__"):
+        if getattr(cls, "_is_protocol", False):
             return self.any
         return loose_plan(self, f"a {kind_text(cls)}", lambda value: isinstance(value, cls))
 

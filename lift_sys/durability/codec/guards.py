@@ -8,8 +8,11 @@ at everything else. They look for secrets only: what else does not fit is kept a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Any, get_args
+
+from pydantic import BaseModel
 
 from lift_sys.durability.codec.plan import Base, Form, Guard, Plan
 from lift_sys.durability.codec.secret import is_secret_type
@@ -48,7 +51,7 @@ class SecretPlan(Plan):
     def write(self, value: Any, walk: Encoding) -> Json:
         """Write that here is a secret."""
         if type(value) is self.cls:
-            return {"$": "secret"}
+            return self.base.hide(value, {"$": "secret"}, walk)
         return self.base.write_other(value, self, walk)
 
     def read(self, data: Form, walk: Decoding) -> Any:
@@ -131,13 +134,30 @@ def union_guard(plans: Sequence[Plan]) -> Guard | None:
 
 
 def guard_fields(fields: Mapping[str, Plan], value: Any, walk: Encoding) -> None:
-    """Check a dict that stands in the place of an object with these fields."""
-    if not isinstance(value, Mapping):
+    """Check what stands in the place of an object with these fields: a dict, or another object.
+
+    It may be of the annotation's own class, too: what that is written by knows no type arguments.
+    """
+    inside: Iterable[tuple[str, Any]]
+    if isinstance(value, Mapping):
+        inside = zip(value, _with_path(value, walk), strict=True)
+    elif isinstance(value, BaseModel) or is_dataclass(value):
+        inside = _attributes(fields, value, walk)
+    else:
         return
-    for name, each in zip(value, _with_path(value, walk), strict=True):
+    for name, each in inside:
         plan = fields.get(name)
         if plan is not None and plan.guard is not None:
             plan.guard(each, walk)
+
+
+def _attributes(names: Iterable[str], value: Any, walk: Encoding) -> Iterator[tuple[str, Any]]:
+    walk.path.append(None)
+    for name in names:
+        if hasattr(value, name):
+            walk.path[-1] = name
+            yield name, getattr(value, name)
+    walk.path.pop()
 
 
 def _passes(plan: Plan, value: Any) -> bool:

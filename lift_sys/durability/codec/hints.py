@@ -11,10 +11,13 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, get_args, get_origin
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from lift_sys.state.leaves import per_key
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 _QUALIFIERS = (typing.ClassVar, typing.Final, typing.Required, typing.NotRequired)
 
@@ -32,8 +35,7 @@ def stripped(annotation: Any) -> Any:
         elif type(origin).__name__ == "TypeAliasType":
             parameters = dict(zip(origin.__type_params__, get_args(annotation), strict=False))
             value = origin.__value__
-            inner = getattr(value, "__parameters__", ())
-            annotation = value[tuple(parameters.get(each, Any) for each in inner)]
+            annotation = substituted(value, parameters)
         elif isinstance(annotation, typing.TypeVar):
             annotation = annotation.__bound__ or Any
         elif annotation is None:
@@ -67,16 +69,95 @@ def inside(annotation: Any) -> Iterator[Any]:
             yield from inside(each)
 
 
-def attribute_types(cls: type, scope: Mapping[str, Any]) -> dict[str, Any]:
+def attribute_types(
+    cls: type, scope: Mapping[str, Any], arguments: Sequence[Any] = ()
+) -> dict[str, Any]:
     """The annotations of a class's attributes; those that can't be read are Any.
 
     Args:
-        cls: A dataclass, named tuple or node.
+        cls: A dataclass, named tuple, typed dict or node.
         scope: Local names that text in annotations may use.
+        arguments: What the class's type variables mean: `(int,)` for `Box[int]`.
     """
     fields = getattr(cls, "__pydantic_fields__", None)
     if isinstance(fields, Mapping):
-        return {name: field.annotation for name, field in fields.items()}
+        found = {name: field.annotation for name, field in fields.items()}
+    else:
+        found = _all_hints(cls, scope)
+    return _with_meanings(cls, found, arguments)
+
+
+def undeclared_types(cls: type[BaseModel], scope: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    """The annotations of a model's private attributes, and that of its extras."""
+    found = _all_hints(cls, scope)
+    for kind in cls.__mro__:
+        generic: Any = vars(kind).get("__pydantic_generic_metadata__") or {}
+        if generic.get("args"):
+            parameters = generic["origin"].__pydantic_generic_metadata__["parameters"]
+            meant = dict(zip(parameters, generic["args"], strict=False))
+            found = {name: substituted(each, meant) for name, each in found.items()}
+    extras = get_args(without_none(found.get("__pydantic_extra__", Any)))
+    private = {name: found.get(name, Any) for name in cls.__private_attributes__}
+    return private, extras[1] if len(extras) == 2 else Any
+
+
+def substituted(annotation: Any, meant: Mapping[Any, Any]) -> Any:
+    """`annotation` with what its type variables mean in their place."""
+    if isinstance(annotation, typing.TypeVar):
+        return meant.get(annotation, annotation)
+    if not _is_generic(annotation):
+        return annotation
+    return annotation[tuple(meant.get(each, each) for each in annotation.__parameters__)]
+
+
+def _is_generic(annotation: Any) -> bool:
+    """Whether there is a type variable in it."""
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return False  # a generic class without arguments says nothing of them
+    return isinstance(annotation, typing.TypeVar) or bool(getattr(annotation, "__parameters__", ()))
+
+
+def without_none(annotation: Any) -> Any:
+    """`T` for `T | None`, and anything else as it is."""
+    annotation = stripped(annotation)
+    if is_union(annotation):
+        choices = [each for each in get_args(annotation) if each is not type(None)]
+        return stripped(choices[0]) if len(choices) == 1 else annotation
+    return annotation
+
+
+def _with_meanings(cls: type, found: dict[str, Any], arguments: Sequence[Any]) -> dict[str, Any]:
+    """Each annotation with the type variables of the class that has it put in."""
+    generic = [name for name, each in found.items() if _is_generic(each)]
+    if not generic:
+        return found
+    meanings = [*_meanings(cls, arguments)]
+    if is_typed_dict(cls):  # it repeats the annotations of its bases
+        meanings.reverse()
+    for name in generic:
+        owned = (meant for names, meant in meanings if name in names)
+        found[name] = substituted(found[name], next(owned, {}))
+    return found
+
+
+def _meanings(
+    cls: type, arguments: Sequence[Any]
+) -> Iterator[tuple[Mapping[str, Any], dict[Any, Any]]]:
+    """The annotations of a class and its bases, each with what its type variables mean."""
+    meant = dict(zip(getattr(cls, "__parameters__", ()), arguments, strict=False))
+    yield inspect.get_annotations(cls), meant
+    for base in vars(cls).get("__orig_bases__", cls.__bases__):
+        origin = get_origin(base) or base
+        if isinstance(origin, type) and origin not in (object, typing.Generic):
+            yield from _meanings(origin, [substituted(each, meant) for each in get_args(base)])
+
+
+def is_typed_dict(cls: Any) -> bool:
+    """Whether it is a `TypedDict`, of `typing` or `typing_extensions`."""
+    return isinstance(cls, type) and issubclass(cls, dict) and hasattr(cls, "__total__")
+
+
+def _all_hints(cls: type, scope: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(cls, localns=dict(scope), include_extras=True)
     except Exception:  # text in annotations is the user's: anything can come of evaluating it

@@ -8,7 +8,7 @@ fields that the model lacks. Models are put together attribute by attribute, as 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel, RootModel
@@ -29,6 +29,8 @@ class ModelPlan(Plan):
         cls: The class.
         fields: A plan for each field.
         defaults: What the fields with a fixed default look like then.
+        extra: A plan for each extra; None if the class takes none.
+        private: A plan for each private attribute.
     """
 
     __slots__ = ("base", "cls", "defaults", "extra", "fields", "frozen", "private")
@@ -39,14 +41,23 @@ class ModelPlan(Plan):
         self.fields: dict[str, Plan] = {}
         self.defaults: dict[str, Json] = {}
         self.frozen = bool(cls.model_config.get("frozen"))
-        self.extra = cls.model_config.get("extra") == "allow"
-        self.private = bool(cls.__private_attributes__)
+        self.extra: Plan | None = base.any if cls.model_config.get("extra") == "allow" else None
+        self.private = dict.fromkeys(cls.__private_attributes__, base.any)
         self.encode = self.write
         self.decode = self.read
         self.guard = lambda value, walk: guard_fields(self.fields, value, walk)
 
-    def fill(self, plan_of: Callable[[Any], Plan]) -> None:
-        """Find plans for the fields; what they lead to may lead back here."""
+    def fill(
+        self,
+        plan_of: Callable[[Any], Plan],
+        undeclared: Callable[[], tuple[Mapping[str, Any], Any]],
+    ) -> None:
+        """Find plans for the fields; what they lead to may lead back here.
+
+        Args:
+            plan_of: The plan of an annotation.
+            undeclared: The annotations of private attributes and of extras.
+        """
         if (self.private and issubclass(self.cls, RootModel)) or self.cls.__dict__.get("__slots__"):
             self.encode = _refuse
             return
@@ -54,6 +65,10 @@ class ModelPlan(Plan):
             self.cls.model_rebuild()
         for name, field in self.cls.__pydantic_fields__.items():
             self.fields[name] = plan_of(field.annotation)
+        if self.private or self.extra:
+            private, extra = undeclared()
+            self.private = {name: plan_of(each) for name, each in private.items()}
+            self.extra = plan_of(extra) if self.extra else None
         for name, field in self.cls.__pydantic_fields__.items():
             default = field.default
             if field.default_factory in (list, dict, set):
@@ -95,10 +110,10 @@ class ModelPlan(Plan):
         return out
 
     def _write_more(self, more: dict[str, Any], walk: Encoding) -> Json:
-        anything, out = self.base.any, {}
+        out = {}
         for name, each in more.items():
             walk.path[-1] = name
-            out[name] = anything.encode(each, walk)
+            out[name] = self._plan_of_more(name).encode(each, walk)
         return cast("Json", out)
 
     def _write_set(self, out: dict[str, Any], fields_set: set[str]) -> None:
@@ -159,8 +174,11 @@ class ModelPlan(Plan):
         found = {}
         for name, form in data.get(key, {}).items():
             walk.path[-1] = name
-            found[name] = self.base.any.decode(form, walk)
+            found[name] = self._plan_of_more(name).decode(form, walk)
         return found
+
+    def _plan_of_more(self, name: str) -> Plan:
+        return self.private.get(name) or self.extra or self.base.any
 
 
 def _refuse(value: Any, walk: Encoding) -> Json:

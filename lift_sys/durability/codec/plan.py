@@ -54,10 +54,23 @@ def is_tagged(data: Form) -> bool:
     return type(data) is dict and "$" in data
 
 
+def says_what_fits(data: Form) -> bool:
+    """Whether JSON need not fit its annotation: it says so, or a secret is still missing there."""
+    return is_tagged(data) and data["$"] in ("any", "secret")
+
+
 class Base:
     """What all plans rest on: `any` writes and reads values that no annotation describes."""
 
     any: Plan
+    no_secrets: str
+
+    def hide(self, value: Any, form: dict[str, Json], walk: Encoding) -> Json:
+        """Write `form` for a secret."""
+        if self.no_secrets:
+            raise Refused(value, self.no_secrets)
+        walk.secrets.append((form, value))
+        return form
 
     def write_other(self, value: Any, plan: Plan, walk: Encoding) -> Json:
         """Write a value that is not exactly of the plan's annotation."""
@@ -73,7 +86,7 @@ class Base:
         if not is_tagged(data):
             wrong(data, plan.expected)
         value = self.any.decode(data, walk)
-        if data["$"] != "any" and not plan.fits(value):
+        if not (says_what_fits(data) or plan.fits(value)):
             wrong(data, plan.expected)
         return value
 
@@ -93,7 +106,7 @@ def loose_plan(
 
     def decode(data: Form, walk: Decoding) -> Any:
         value = base.any.decode(data, walk)
-        if not fits(value) and not (is_tagged(data) and data["$"] == "any"):
+        if not (says_what_fits(data) or fits(value)):
             wrong(data, expected)
         return value
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from enum import Enum, Flag
-from functools import cached_property
 from typing import Any
 
 from lift_sys.durability.codec.guards import guard_fields
-from lift_sys.durability.codec.hints import attribute_types, slot_names
+from lift_sys.durability.codec.hints import slot_names
 from lift_sys.durability.codec.plan import Base, Form, Plan
 from lift_sys.durability.codec.walk import (
     Decoding,
@@ -22,6 +21,7 @@ from lift_sys.durability.codec.walk import (
     wrong,
 )
 from lift_sys.durability.facts import Json
+from lift_sys.state.opaque import derived_names
 
 _new: Any = object.__new__
 _set = object.__setattr__
@@ -47,24 +47,19 @@ class RecordPlan(Plan):
         self.frozen = parameters is not None and parameters.frozen
         fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
         self.required = frozenset(field.name for field in fields)
-        self.computed = frozenset(
-            name
-            for owner in cls.__mro__
-            for name, member in vars(owner).items()
-            if isinstance(member, cached_property)
-        )
+        self.computed = derived_names(cls)
         self.encode = self.write
         self.decode = self.read
         self.guard = lambda value, walk: guard_fields(self.fields, value, walk)
 
-    def fill(self, plan_of: Callable[[Any], Plan], scope: Mapping[str, Any]) -> None:
-        """Find plans for the attributes; what they lead to may lead back here."""
+    def fill(self, plan_of: Callable[[Any], Plan], types: Callable[[], Mapping[str, Any]]) -> None:
+        """Find plans for the attributes, of `types`; what they lead to may lead back here."""
         try:
             _new(self.cls)
         except TypeError:
             self.encode = _refuse
             return
-        for name, annotation in attribute_types(self.cls, scope).items():
+        for name, annotation in types().items():
             self.fields[name] = plan_of(annotation)
 
     def attributes(self, value: Any) -> dict[str, Any]:

@@ -144,14 +144,23 @@ def _encode_suspend(codec: Codec, asked: Suspend[Any], path: str) -> Json:
 def _decode_suspend(
     codec: Codec, data: dict[str, Any], path: str, secrets: Mapping[str, Any] | None
 ) -> Suspend[Any]:
+    then = decode_successor(codec, data["then"], path=f"{path}.then", secrets=secrets)
+    return Suspend(**decode_asked(codec, data), then=then)
+
+
+def decode_asked(codec: Codec, data: Any) -> dict[str, Any]:
+    """What a recorded `Suspend` asks, without the node that the answer is for.
+
+    Raises:
+        ValueError: The data is wrong, or names what the graph does not know.
+    """
     until = data.get("until")
-    return Suspend(
-        data["reason"],
-        key=data["key"],
-        schema=decode_type(data["schema"], codec.names),
-        then=decode_successor(codec, data["then"], path=f"{path}.then", secrets=secrets),
-        until=None if until is None else datetime.fromisoformat(until),
-    )
+    return {
+        "reason": data["reason"],
+        "key": data["key"],
+        "schema": decode_type(data["schema"], codec.names),
+        "until": None if until is None else datetime.fromisoformat(until),
+    }
 
 
 def _encode_fork(codec: Codec, fork: Fork[Any, Any], path: str) -> Json:

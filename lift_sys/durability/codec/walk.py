@@ -55,14 +55,16 @@ class Encoding:
         path: Where it is.
         met: Ids of the mutable objects that it met.
         deep: It was somewhere so deep that levels have to be counted.
+        secrets: What stands for a secret in what is written, and the secret.
     """
 
-    __slots__ = ("deep", "met", "path")
+    __slots__ = ("deep", "met", "path", "secrets")
 
     def __init__(self) -> None:
         self.path: list[Step] = []
         self.met: set[int] = set()
         self.deep = False
+        self.secrets: list[tuple[Json, Any]] = []
 
     def meet(self, value: Any) -> None:
         """Take note of a mutable object, and be ready for what is in it."""

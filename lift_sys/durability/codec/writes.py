@@ -12,7 +12,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Union, get_args, get_origin
 
 from lift_sys.durability.codec.codec import Codec
-from lift_sys.durability.codec.hints import is_union, stripped
+from lift_sys.durability.codec.hints import (
+    attribute_types,
+    is_typed_dict,
+    is_union,
+    undeclared_types,
+    without_none,
+)
 from lift_sys.durability.codec.plan import Plan
 from lift_sys.durability.codec.walk import Decoding, Encoding, read, written
 from lift_sys.durability.facts import Json
@@ -147,47 +153,58 @@ def _operations(
 
 def _plan_at(codec: Codec, annotation: Any, path: Path, *, tail: bool = False) -> Plan:
     """The plan for the value at `path`, or for the new items of the list there."""
-    outline = (annotation, tail, *[step if isinstance(step, str) else None for step in path])
+    typed_keys = codec.plans.typed_keys
+    codec.plans.of(annotation)  # it knows their keys
+    outline = (
+        *(annotation, tail),
+        *[
+            step if isinstance(step, str) else Key(step.key) if step.key in typed_keys else None
+            for step in path
+        ],
+    )
     plan = codec.plans_of_paths.get(outline)
     if plan is None:
-        inner = annotation_at(annotation, path)
+        inner = _annotation_at(annotation, path, codec.plans.scope)
         plan = codec.plans.of(_list_of(inner) if tail else inner)
         codec.plans_of_paths[outline] = plan
     return plan
 
 
-def annotation_at(annotation: Any, path: Path) -> Any:
+def _annotation_at(annotation: Any, path: Path, scope: Mapping[str, Any]) -> Any:
     """What the annotation of a whole says of the value at `path`."""
     for index, step in enumerate(path):
-        annotation = _without_none(annotation)
+        annotation = without_none(annotation)
         if is_union(annotation):
             choices = [each for each in get_args(annotation) if each is not type(None)]
-            return Union[tuple(annotation_at(each, path[index:]) for each in choices)]  # noqa: UP007
-        origin = get_origin(annotation) or annotation
+            return Union[  # noqa: UP007
+                tuple(_annotation_at(each, path[index:], scope) for each in choices)
+            ]
+        origin, arguments = get_origin(annotation) or annotation, get_args(annotation)
         if isinstance(step, str):
-            field = getattr(origin, "__pydantic_fields__", {}).get(step)
-            annotation = Any if field is None else field.annotation
-        else:
-            arguments = get_args(annotation)
-            is_mapping = isinstance(origin, type) and issubclass(origin, collections.abc.Mapping)
-            if is_mapping:
-                annotation = arguments[1] if len(arguments) == 2 else Any
-            else:  # a list; the items of others are not written one by one
-                annotation = arguments[0] if len(arguments) == 1 else Any
+            annotation = _attribute_type(origin, step, scope)
+        elif is_typed_dict(origin):
+            annotation = attribute_types(origin, scope, arguments).get(step.key, Any)
+        elif isinstance(origin, type) and issubclass(origin, collections.abc.Mapping):
+            annotation = arguments[1] if len(arguments) == 2 else Any
+        else:  # a list; the items of others are not written one by one
+            annotation = arguments[0] if len(arguments) == 1 else Any
     return annotation
 
 
-def _without_none(annotation: Any) -> Any:
-    annotation = stripped(annotation)
-    if is_union(annotation):
-        choices = [each for each in get_args(annotation) if each is not type(None)]
-        return stripped(choices[0]) if len(choices) == 1 else annotation
-    return annotation
+def _attribute_type(cls: Any, name: str, scope: Mapping[str, Any]) -> Any:
+    """What a model's class says of an attribute: of a field, a private one, or an extra."""
+    fields: Mapping[str, Any] | None = getattr(cls, "__pydantic_fields__", None)
+    if fields is None:
+        return Any
+    if name in fields:
+        return fields[name].annotation
+    private, extra = undeclared_types(cls, scope)
+    return private.get(name, extra)
 
 
 def _list_of(annotation: Any) -> Any:
     """The annotation of a list's new items: they are written as a list, whatever it says."""
-    annotation = _without_none(annotation)
+    annotation = without_none(annotation)
     arguments = get_args(annotation)
     origin = get_origin(annotation)
     is_list = origin is list or origin in (collections.abc.Sequence, collections.abc.Collection)
@@ -206,7 +223,7 @@ def _path_json(codec: Codec, path: Path) -> list[Json]:
         elif type(step.key) is str and step.key.isascii():
             out.append([step.key])
         else:
-            out.append([codec.encode(step.key, path="key")])
+            out.append([codec.encode_key(step.key)])
     return out
 
 

@@ -33,7 +33,7 @@ async def test_a_hit_is_kept_in_the_journal():
     assert again.output == run.output == "ONE TWO"
     assert again.context.metadata == {"a": 1}
     assert again.context.provenance == run.context.provenance
-    assert again.statistics["cache_hits"] == 0
+    assert again.statistics["cache_hits"] == 2
 
 
 class Answered(BaseNode[Desk]):
