@@ -93,10 +93,12 @@ class WalkLog(Protocol):
         successor: Any,
         elapsed: float,
         attempts: int,
-    ) -> None:
-        """A step has finished; `elapsed` are the seconds of its last attempt.
+    ) -> Any:
+        """A step has finished; the successor that the walk goes on with.
 
-        `attempts` are all that it took; none if a cache knew what it does.
+        State, metadata, provenance and that share no object then, as they would not where the step
+        is recalled. `elapsed` are the seconds of its last attempt, `attempts` all that it took;
+        none if a cache knew what it does.
         """
         ...
 

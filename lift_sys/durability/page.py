@@ -16,6 +16,7 @@ from lift_sys.durability.codec import (
     decode_successor,
     encode_successor,
     encode_writes,
+    parted,
 )
 from lift_sys.durability.endings import ends_of, errors_in
 from lift_sys.durability.facts import Fact, Json, chain
@@ -25,7 +26,7 @@ from lift_sys.execution.join import Joined
 from lift_sys.execution.record import Record
 from lift_sys.execution.results import NodeResult
 from lift_sys.state.snapshot import Snapshot
-from lift_sys.state.writes import changes
+from lift_sys.state.writes import NOTHING, WriteSet, changes
 
 if TYPE_CHECKING:
     from lift_sys.durability.journal import RunJournal
@@ -145,21 +146,23 @@ class Page:
         successor: Any,
         elapsed: float,
         attempts: int,
-    ) -> None:
+    ) -> Any:
         """Keep a step; see `WalkLog.finished`."""
         body: dict[str, Json] = {}
+        noted = added = NOTHING
         metadata, provenance = self._metadata, self._provenance
         try:
-            self._add(body, "writes", before, after)
+            writes = self._add(body, "writes", before, after)
             if ctx._metadata or self._has_notes[0]:
                 metadata = metadata.refresh(ctx.metadata, name="metadata")
-                self._add(body, "metadata", self._metadata, metadata)
+                noted = self._add(body, "metadata", self._metadata, metadata)
             if ctx._provenance or self._has_notes[1]:
                 provenance = provenance.refresh(ctx.provenance, name="provenance")
-                self._add(body, "provenance", self._provenance, provenance)
-            body["successor"] = encode_successor(self._codec, successor, path=node_name(node))
+                added = self._add(body, "provenance", self._provenance, provenance)
+            form = encode_successor(self._codec, successor, path=node_name(node))
         except UnkeptValueError as error:
             raise error.at_step(ctx.address, node_name(node)) from None
+        body["successor"] = form
         if isinstance(successor, Stop):
             body["stops"] = True
         elif isinstance(successor, Suspend):
@@ -171,17 +174,24 @@ class Page:
         self._digest = await self._journal.keep("step", ctx, node, self._digest, body, elapsed)
         self._metadata, self._provenance = metadata, provenance
         self._has_notes = bool(ctx._metadata), bool(ctx._provenance)
+        if True in self._has_notes:  # or what is in two of them would come back as two
+            ctx.state = writes.put_anew(ctx.state)
+            ctx.metadata = noted.put_anew(ctx.metadata)
+            ctx.provenance = added.put_anew(ctx.provenance)
+        return parted(self._codec, successor, form, secrets=self._journal.secrets)
 
     def _add(
         self, body: dict[str, Json], name: str, before: Snapshot[Any], after: Snapshot[Any]
-    ) -> None:
+    ) -> WriteSet:
         """Enter what was written to `name`, if anything was."""
-        if after is not before:
-            kind, path = _PARTS.get(name) or (before.root.cls, "state")
-            writes = changes(before, after)
-            data = encode_writes(self._codec, writes, kind, before=before, after=after, path=path)
-            if data:
-                body[name] = cast("Json", data)
+        if after is before:
+            return NOTHING
+        kind, path = _PARTS.get(name) or (before.root.cls, "state")
+        writes = changes(before, after)
+        data = encode_writes(self._codec, writes, kind, before=before, after=after, path=path)
+        if data:
+            body[name] = cast("Json", data)
+        return writes
 
     def branch(self, index: int, base: Base) -> Page:
         """The page of a branch; see `WalkLog.branch`."""

@@ -64,7 +64,9 @@ async def cached_step(
                 if holder.record is not None:
                     holder.record.cache_hits += 1
                 if holder.log is not None:  # what is announced is kept
-                    await holder.log.finished(ctx, node, before, done[1], done[0], 0.0, 0)
+                    successor, after, *_ = done
+                    kept = holder.log.finished(ctx, node, before, after, successor, 0.0, 0)
+                    done = (await kept, *done[1:])
                 _tell(engine, holder, node, ctx, before, done, entry, begun=begun, shared=shared)
                 return done
         plain = replace(contract, caching=None, call=call)

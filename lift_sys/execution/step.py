@@ -118,7 +118,8 @@ async def _careful_step(
     finally:
         holder.ended = engine.time()  # its last attempt may have ended before, in a wait
         holder.release()
-    await _keep(engine, holder, node, ctx, before, done)  # no deadline of the node's is for that
+    # No deadline of the node's is for that.
+    done = await _keep(engine, holder, node, ctx, before, done)
     return *done[:3], holder.ended - started
 
 
@@ -172,7 +173,7 @@ async def _attempt(
     if failure is None:
         done = successor, after, ctx.attempt, seconds
         if keep and (heard or log is not None):
-            await _keep(engine, holder, node, ctx, before, done)
+            done = await _keep(engine, holder, node, ctx, before, done)
         return done
     if final:
         _fail(engine, node, ctx, failure, seconds)
@@ -282,10 +283,12 @@ async def _keep(
     ctx: RunContext[Any],
     before: Snapshot[Any],
     done: Done,
-) -> None:
+) -> Done:
     """Keep what a node did, and announce it: in this order."""
-    successor, after, attempt, seconds = done
     if holder.log is not None:
-        await holder.log.finished(ctx, node, before, after, successor, seconds, attempt)
+        successor, after, attempt, seconds = done
+        kept = await holder.log.finished(ctx, node, before, after, successor, seconds, attempt)
+        done = kept, after, attempt, seconds
     if engine.scope.publish is not None:
         tell_finished(engine, ctx, before, done)
+    return done

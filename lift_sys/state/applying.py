@@ -29,6 +29,18 @@ def set_at(live: Any, path: Path, value: Any) -> Any:
     return live
 
 
+def replace_at(live: Any, path: Path, value: Any) -> Any:
+    """Put an equal value in the place of that at `path`: no field is set that was not."""
+    if not path:
+        return value
+    holder, step = value_at(live, path[:-1]), path[-1]
+    if isinstance(step, Key):
+        holder[step.key] = value
+    else:
+        _places(holder, step)[step] = value
+    return live
+
+
 def delete_at(live: Any, path: Path) -> Any:
     """Remove what is at `path` of `live`; return `live`."""
     holder, step = value_at(live, path[:-1]), path[-1]

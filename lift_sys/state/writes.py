@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from lift_sys.errors import UsageError
-from lift_sys.state.applying import append_at, delete_at, set_at
+from lift_sys.state.applying import append_at, delete_at, replace_at, set_at, value_at
 from lift_sys.state.atomic import ListPart
 from lift_sys.state.columns import Leaves, Lists
 from lift_sys.state.dicts import DictPart
@@ -110,6 +110,18 @@ class WriteSet:
         """
         for operation in self.operations:
             live = operation.apply(live)
+        return live
+
+    def put_anew(self, live: Any) -> Any:
+        """Put copies of what was written in its place; return `live`, or what stands there now.
+
+        So nothing that was written is an object that its writer has put somewhere else, too.
+        """
+        for each in self.operations:
+            if isinstance(each, Set) and isinstance(each.node, Part):
+                live = replace_at(live, each.path, each.value)
+            elif isinstance(each, Append) and any(isinstance(node, Part) for node in each.tail):
+                value_at(live, each.path)[-len(each.tail) :] = each.value
         return live
 
     def __bool__(self) -> bool:

@@ -12,6 +12,7 @@ from lift_sys.durability.codec.successors import (
     decode_asked,
     decode_successor,
     encode_successor,
+    parted,
 )
 from lift_sys.durability.codec.type_forms import decode_type, encode_type
 from lift_sys.durability.codec.writes import apply_writes, check_writes, encode_writes
@@ -28,4 +29,5 @@ __all__ = [
     "encode_successor",
     "encode_type",
     "encode_writes",
+    "parted",
 ]

@@ -8,6 +8,7 @@ the class and the names are written once.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import FunctionType
@@ -28,6 +29,7 @@ from lift_sys.durability.codec.names import name_of
 from lift_sys.durability.codec.type_forms import decode_type, encode_type
 from lift_sys.durability.codec.walk import Encoding, Refused, written
 from lift_sys.durability.facts import Json
+from lift_sys.errors import MissingSecretError
 from lift_sys.graph.subgraph import Subgraph
 
 _STRATEGIES: dict[str, Any] = {
@@ -91,6 +93,33 @@ def decode_successor(
     if tag == "Fork":
         return _decode_fork(codec, data, path, secrets)
     return _decode_node(codec, data, path, secrets)
+
+
+def parted(
+    codec: Codec, successor: Any, form: Json, *, secrets: Mapping[str, Any] | None = None
+) -> Any:
+    """A successor that shares no object with anything else, as `form`, what it was written as, says.
+
+    One with secrets in it, which are not written, stays as it is.
+    """
+    if isinstance(successor, End) or not _holds_objects(form):
+        return successor
+    try:
+        return decode_successor(codec, form, secrets=secrets)
+    except MissingSecretError:
+        return successor
+
+
+def _holds_objects(form: Any) -> bool:
+    """Whether any attribute of a node in `form` is more than a text, a number or None."""
+    if not isinstance(form, dict):
+        return False
+    if form["$"] == "Fork":
+        return any(map(_holds_objects, [form["then"], *form["nodes"]]))
+    if form["$"] == "Suspend":
+        return _holds_objects(form["then"])
+    cells = itertools.chain(*form["rows"]) if form["$"] == "rows" else form.values()
+    return any(isinstance(cell, (dict, list)) for cell in cells)
 
 
 def _encode_node(codec: Codec, node: Any) -> Json:
