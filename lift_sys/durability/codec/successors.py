@@ -7,34 +7,30 @@ the class and the names are written once.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from types import FunctionType
 from typing import Any
 
 from lift_sys.core.node import is_node, node_name
 from lift_sys.core.strategies import (
-    AllSuccess,
-    BestEffort,
-    FirstSuccess,
-    Majority,
     MergeStrategy,
-    Race,
 )
 from lift_sys.core.successors import End, Fork, Stop, Suspend
 from lift_sys.durability.codec.codec import Codec
 from lift_sys.durability.codec.names import name_of
+from lift_sys.durability.codec.strategies import (
+    decode_function,
+    decode_strategy,
+    encode_function,
+    encode_strategy,
+)
 from lift_sys.durability.codec.type_forms import decode_type, encode_type
 from lift_sys.durability.codec.walk import Encoding, Refused, written
 from lift_sys.durability.facts import Json
 from lift_sys.errors import MissingSecretError
 from lift_sys.graph.subgraph import Subgraph
 
-_STRATEGIES: dict[str, Any] = {
-    kind.__name__: kind for kind in (AllSuccess, BestEffort, FirstSuccess, Majority, Race)
-}
 _OPTIONS = ("max_concurrent", "timeout", "fail_fast")
 _FEWEST_ROWS = 3  # fewer are shorter, or hardly longer, one by one
 
@@ -196,12 +192,12 @@ def _encode_fork(codec: Codec, fork: Fork[Any, Any], path: str) -> Json:
     form: dict[str, Json] = {"$": "Fork", "nodes": _encode_nodes(codec, fork.nodes)}
     form["then"] = encode_successor(codec, fork.then, path=f"{path}.then")
     if fork.strategy is not MergeStrategy.ALL_SUCCESS:
-        form["strategy"] = _encode_strategy(codec, fork.strategy, f"{path}.strategy")
+        form["strategy"] = encode_strategy(codec, fork.strategy, f"{path}.strategy")
     for name in _OPTIONS:
         if (value := getattr(fork, name)) is not None:
             form[name] = codec.encode(value, path=f"{path}.{name}")
     if fork.accept is not None:
-        form["accept"] = _encode_function(codec, fork.accept, f"{path}.accept")
+        form["accept"] = encode_function(codec, fork.accept, f"{path}.accept")
     return form
 
 
@@ -210,10 +206,10 @@ def _decode_fork(
 ) -> Fork[Any, Any]:
     strategy: Any = MergeStrategy.ALL_SUCCESS
     if "strategy" in data:
-        strategy = _decode_strategy(codec, data["strategy"], f"{path}.strategy")
+        strategy = decode_strategy(codec, data["strategy"], f"{path}.strategy")
     options = {name: codec.decode(data[name]) for name in _OPTIONS if name in data}
     if "accept" in data:
-        options["accept"] = _decode_function(codec, data["accept"], f"{path}.accept")
+        options["accept"] = decode_function(codec, data["accept"], f"{path}.accept")
     return Fork(
         _decode_nodes(codec, data["nodes"], path, secrets),
         then=decode_successor(codec, data["then"], path=f"{path}.then", secrets=secrets),
@@ -272,46 +268,3 @@ def _decode_nodes(
         else:
             nodes.append(_decode_node(codec, form, path, secrets))
     return nodes
-
-
-def _encode_strategy(codec: Codec, strategy: Any, path: str) -> Json:
-    if isinstance(strategy, MergeStrategy):
-        return strategy.value
-    form: dict[str, Json] = {"$": type(strategy).__name__}
-    for field in dataclasses.fields(strategy):
-        value = getattr(strategy, field.name)
-        if value != field.default:
-            place = f"{path}.{field.name}"
-            if callable(value):
-                form[field.name] = _encode_function(codec, value, place)
-            else:
-                form[field.name] = codec.encode(value, path=place)
-    return form
-
-
-def _decode_strategy(codec: Codec, data: Any, path: str) -> Any:
-    if isinstance(data, str):
-        return MergeStrategy(data)
-    options: dict[str, Any] = {}
-    for name, form in data.items():
-        if isinstance(form, dict) and form.get("$") == "function":
-            options[name] = _decode_function(codec, form, f"{path}.{name}")
-        elif name != "$":
-            options[name] = codec.decode(form, path=f"{path}.{name}")
-    return _STRATEGIES[data["$"]](**options)
-
-
-def _encode_function(codec: Codec, function: Any, path: str) -> Json:
-    def encode(function: Any, walk: Encoding) -> Json:
-        if not isinstance(function, FunctionType) or not codec.names.knows(function):
-            raise Refused(function, "give a function of a module, not a lambda or a local function")
-        return {"$": "function", "v": name_of(function)}
-
-    return written(encode, function, path, Encoding())
-
-
-def _decode_function(codec: Codec, data: Any, path: str) -> Any:
-    function = codec.names.find(data["v"])
-    if not isinstance(function, FunctionType):
-        raise ValueError(f"{path}: {data['v']!r} is no function")
-    return function
