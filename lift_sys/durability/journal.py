@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import node_name
 from lift_sys.core.successors import Question
-from lift_sys.durability.codec import Codec, Names
+from lift_sys.durability.codec import Codec, Names, note_instance
 from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, Status, chain
 from lift_sys.durability.page import Page
 from lift_sys.durability.past import branch_with
@@ -80,6 +80,7 @@ class RunJournal:
         known = self._codecs.get(id(graph))
         if known is None:
             known = self._codecs[id(graph)] = (graph, Codec(Names.of(graph)))
+            note_instance(known[1], known[1].names.start)
         return known[1]
 
     def take(self, kind: Kind, address: str) -> Fact | None:

@@ -6,6 +6,7 @@ before anything is written. Names in the JSON are looked up in the graph, never 
 """
 
 from lift_sys.durability.codec.codec import Codec
+from lift_sys.durability.codec.instances import note_instance
 from lift_sys.durability.codec.names import Names
 from lift_sys.durability.codec.successors import (
     UNNAMED_SUBGRAPH,
@@ -29,5 +30,6 @@ __all__ = [
     "encode_successor",
     "encode_type",
     "encode_writes",
+    "note_instance",
     "parted",
 ]

@@ -57,6 +57,8 @@ class Codec:
 
     def __init__(self, names: Names, *, no_secrets: str = "") -> None:
         self.names = names
+        #: What nodes that are known by name were made of when they were first met (instances.py).
+        self.met: dict[int, Any] = {}
         self.any = Plan("anything", lambda value: True)
         self.any.are_plain, self.any.is_text = are_plain, True
         self.any.encode, self.any.decode = self._write_any, self._read_any

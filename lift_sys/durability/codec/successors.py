@@ -18,6 +18,7 @@ from lift_sys.core.strategies import (
 )
 from lift_sys.core.successors import End, Fork, Stop, Suspend
 from lift_sys.durability.codec.codec import Codec
+from lift_sys.durability.codec.instances import note_instance, reference_to
 from lift_sys.durability.codec.names import name_of
 from lift_sys.durability.codec.strategies import (
     decode_function,
@@ -120,10 +121,8 @@ def _holds_objects(form: Any) -> bool:
 
 def _encode_node(codec: Codec, node: Any) -> Json:
     names = codec.names
-    if names.start is not None and node is names.start:
-        return {"$": "start"}
-    if (name := names.name_of_node(node)) is not None:
-        return {"$": "node", "v": name}
+    if (form := reference_to(codec, node)) is not None:
+        return form
 
     def encode(node: Any, walk: Encoding) -> Json:
         if not is_node(node):
@@ -144,7 +143,9 @@ def _decode_node(codec: Codec, data: Any, path: str, secrets: Mapping[str, Any] 
         return codec.names.start
     name = data["v"] if data["$"] == "node" else data["$"]
     node = codec.names.find(name)
-    if data["$"] != "node":
+    if data["$"] == "node":
+        note_instance(codec, node)
+    else:
         node = codec.decode(data, path=name.rpartition(":")[2].rpartition(".")[2], secrets=secrets)
     if not is_node(node):
         raise ValueError(f"{path}: {name!r} is no node")

@@ -1,0 +1,50 @@
+"""Nodes that are found again, not rebuilt: the instance that a graph starts with, those of modules.
+
+Another process finds them as they are made, so one that has changed while it ran is written like
+any other node, with its attributes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lift_sys.core.node import FunctionNode
+from lift_sys.durability.codec.codec import Codec
+from lift_sys.durability.facts import Json
+from lift_sys.errors import UnkeptValueError
+
+
+def note_instance(codec: Codec, node: Any) -> None:
+    """Remember what a node is made of, if it was not met before."""
+    if node is not None and not isinstance(node, FunctionNode) and id(node) not in codec.met:
+        codec.met[id(node)] = _made_of(codec, node)
+
+
+def reference_to(codec: Codec, node: Any) -> Json | None:
+    """How a node is written that is found again; None if it has to be rebuilt."""
+    names = codec.names
+    if names.start is not None and node is names.start:
+        form: Json = {"$": "start"}
+    elif (name := names.name_of_node(node)) is not None:
+        form = {"$": "node", "v": name}
+    else:
+        return None
+    if isinstance(node, FunctionNode):
+        return form
+    note_instance(codec, node)
+    return form if codec.met[id(node)] == _made_of(codec, node) else None
+
+
+def _made_of(codec: Codec, node: Any) -> Any:
+    """What tells whether a node has changed; of what can't be written only which object it is."""
+    try:
+        return codec.encode(node)
+    except UnkeptValueError:
+        pass
+    parts: dict[str, Any] = {}
+    for name, value in getattr(node, "__dict__", {}).items():
+        try:
+            parts[name] = codec.encode(value)
+        except UnkeptValueError:
+            parts[name] = id(value)
+    return parts
