@@ -1,8 +1,7 @@
 """The version of a cached node's code: what its class is made of, read at each call.
 
 Classes, modules and closures can be assigned to at any time, so nothing but the facts of code
-objects is remembered. Globals that code names count where they are constants (`is_constant`):
-other globals are services, registries and notes, which no digest can follow.
+objects is remembered. What code names of modules counts where it is data; see `named_data.py`.
 """
 
 from __future__ import annotations
@@ -10,23 +9,20 @@ from __future__ import annotations
 import dis
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from enum import Enum
+from dataclasses import dataclass
 from functools import lru_cache
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
-
-from pydantic import BaseModel
 
 from lift_sys.core.node import DECLARED_BY_CLASS
 from lift_sys.errors import CanonicalError, UsageError
-from lift_sys.state.canonical import digest, model_attributes
-from lift_sys.state.leaves import LEAF_ENCODERS, type_name
-from lift_sys.state.shapes import is_named_tuple
+from lift_sys.execution.named_data import data_named
+from lift_sys.state.canonical import digest
+from lift_sys.state.leaves import type_name
 
 _NOT_THE_USERS = sys.stdlib_module_names | {"lift_sys", "pydantic", "typing_extensions"}
 _READS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
-_PLAIN = LEAF_ENCODERS.keys() - {FunctionType, BuiltinFunctionType, ModuleType, type}
+_READS_OF_ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 
 
 def code_version(kind: Any) -> str:
@@ -95,9 +91,8 @@ def _code(function: Any, outer: tuple[Any, ...] = ()) -> Any:
             cells.append(_code(cell.cell_contents, (*outer, function)))
         except ValueError:  # assigned only after the function was made
             continue
-    named = [[name, space[name]] for name in code.read if name in space]
-    constants = [[name, value] for name, value in named if is_constant(value)]
-    return [code.digest, function.__defaults__, function.__kwdefaults__, cells, constants]
+    named = data_named(code.read, space)
+    return [code.digest, function.__defaults__, function.__kwdefaults__, cells, named]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,48 +101,39 @@ class _Facts:
 
     Attributes:
         digest: Of its instructions and constants.
-        read: The globals that it names, those of functions inside it included.
+        read: The globals that it names, and attributes of them: `("settings", "LIMIT")`. Those of
+            functions inside it are included.
         stored: Names outside of it that it assigns: counters and the like, no configuration.
     """
 
     digest: str
-    read: tuple[str, ...]
+    read: tuple[tuple[str, ...], ...]
     stored: frozenset[str]
 
 
 @lru_cache(maxsize=4096)
 def _facts(code: CodeType) -> _Facts:
-    read, stored = set[str](), set[str]()
+    read, stored = set[tuple[str, ...]](), set[str]()
     inner = [code]
     while inner:
         each = inner.pop()
         inner += [const for const in each.co_consts if isinstance(const, CodeType)]
+        way: tuple[str, ...] = ()  # `a.b.c` is a read of `a` with those of attributes behind it
         for step in dis.get_instructions(each):
             if step.opname in _READS:
-                read.add(step.argval)
-            elif step.opname == "STORE_GLOBAL" or (
+                way = (step.argval,)
+                read.add(way)
+            elif way and step.opname in _READS_OF_ATTRIBUTES:
+                way = (*way, step.argval)
+                read.add(way)
+            elif step.opname != "EXTENDED_ARG":
+                way = ()
+            if step.opname == "STORE_GLOBAL" or (
                 step.opname == "STORE_DEREF" and step.argval in each.co_freevars
             ):
                 stored.add(step.argval)
-    named = {name for name in read - stored if not name.startswith("__")}
+    named = {way for way in read if way[0] not in stored and not way[0].startswith("__")}
     return _Facts(digest(code), tuple(sorted(named)), frozenset(stored))
-
-
-def is_constant(value: Any) -> bool:
-    """Whether `value` is plain and can't change, so that its value can stand in a key."""
-    kind = type(value)
-    if kind in _PLAIN or isinstance(value, Enum):
-        return True
-    if kind in (tuple, frozenset) or is_named_tuple(kind):
-        return all(map(is_constant, value))
-    if isinstance(value, BaseModel):
-        return bool(value.model_config.get("frozen")) and all(
-            is_constant(child) for _, child in model_attributes(value)
-        )
-    options = getattr(kind, "__dataclass_params__", None)
-    return getattr(options, "frozen", False) and all(
-        is_constant(getattr(value, each.name, None)) for each in fields(value)
-    )
 
 
 def named_digest(value: Any, path: str, *, advice: str = FIELD) -> str:
