@@ -188,7 +188,7 @@ class Page:
             return NOTHING
         kind, path = _PARTS.get(name) or (before.root.cls, "state")
         writes = changes(before, after)
-        data = encode_writes(self._codec, writes, kind, before=before, after=after, path=path)
+        data = encode_writes(self._codec, writes, kind, after=after, path=path)
         if data:
             body[name] = cast("Json", data)
         return writes

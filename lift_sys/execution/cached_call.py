@@ -19,7 +19,7 @@ from lift_sys.execution.cache_key import hidden_fields, key_of
 from lift_sys.execution.withheld import WithheldContext
 from lift_sys.state.lazy import lazy_copy, unhide
 from lift_sys.state.snapshot import Snapshot
-from lift_sys.state.writes import NOTHING, Delete, Set, WriteSet, changes
+from lift_sys.state.writes import NOTHING, Delete, Given, Set, WriteSet, changes
 
 if TYPE_CHECKING:
     from lift_sys.execution.engine import Engine
@@ -141,7 +141,11 @@ class CachedCall:
             Set((name,), values[name]) if name in values else Delete((name,))
             for name in sorted(self._assigned)
         ]
-        return WriteSet((*known, *assigned))
+        hidden = self._hidden
+        given = [
+            each if each.path else Given((), each.names - hidden, hidden) for each in own.given
+        ]
+        return WriteSet((*known, *assigned), tuple(given))
 
     def replay(self, entry: CacheEntry) -> Any:
         """Do to the context what is kept; return the successor."""

@@ -142,9 +142,11 @@ class ModelPart(Part):
                 fresh[name] = new
                 if isinstance(new, Part) is not isinstance(old, Part):
                     reshaped = True
-        if fresh is None:
-            return self
         fields_set = live.__pydantic_fields_set__
+        if fresh is None:
+            if fields_set == self.fields_set:
+                return self
+            fresh = values  # a field was assigned what it was
         return self.having(fresh, fields_set, None if reshaped else self.children)
 
     def _regrown(self, live: Any, now: dict[str, Any], walk: Builder) -> Node:
@@ -158,12 +160,14 @@ class ModelPart(Part):
 
     def _with(self, fresh: dict[str, Node], live: Any) -> ModelPart:
         """This part if `fresh` is what it holds."""
-        values = self.values
-        if len(fresh) == len(values) and all(
-            [fresh.get(name, MISSING) is old for name, old in values.items()]  # noqa: C419  quicker
+        values, fields_set = self.values, live.__pydantic_fields_set__
+        if (
+            len(fresh) == len(values)
+            and fields_set == self.fields_set
+            and all([fresh.get(name, MISSING) is old for name, old in values.items()])  # noqa: C419  quicker
         ):
             return self
-        return self.having(fresh, live.__pydantic_fields_set__)
+        return self.having(fresh, fields_set)
 
     def refresh_leaves(self, live: Any) -> ModelPart | None:
         """As `refresh` for a model that holds no part; None if `live` is not as simple as that.
@@ -193,9 +197,10 @@ class ModelPart(Part):
             fresh = fresh if changed else values.copy()
             fresh[name] = value
             changed += (name,)
-        if not changed:
+        fields_set = live.__pydantic_fields_set__
+        if not changed and fields_set == self.fields_set:
             return self
-        part = self.having(fresh, live.__pydantic_fields_set__, ())
+        part = self.having(fresh, fields_set, ())
         part.changed = changed
         return part
 

@@ -96,17 +96,15 @@ class Rows(Column):
             name: column.refresh(values, walk)
             for (name, column), values in zip(self.columns.items(), read, strict=True)
         }
-        if all(map(is_, fresh.values(), self.columns.values())):
-            return self
-        newer = self.having(fresh, self.fields_set)
-        sets = list(map(fields_set_of, lives))
-        known = self.fields_sets()
+        sets, known = list(map(fields_set_of, lives)), self.fields_sets()
+        given = self.fields_set
         if any(map(ne, sets, known)):
-            newer.fields_set = known.copy()
-            for row in newer.differing(self):
-                if sets[row] != known[row]:
-                    newer.fields_set[row] = frozenset(sets[row])
-        return newer
+            given = [
+                old if new == old else frozenset(new) for new, old in zip(sets, known, strict=True)
+            ]
+        if given is self.fields_set and all(map(is_, fresh.values(), self.columns.values())):
+            return self
+        return self.having(fresh, given)
 
     def fields_sets(self) -> list[frozenset[str]]:
         """Names that were set, by row."""
@@ -128,7 +126,15 @@ class Rows(Column):
         if self is not older:
             for name, column in self.columns.items():
                 found.update(differing(column, older.columns[name]))
+            found.update(self._given_anew(older))
         return sorted(found)
+
+    def _given_anew(self, older: Rows) -> list[int]:
+        """Rows of which other fields were set, whatever their values."""
+        if self.fields_set is older.fields_set:
+            return []
+        pairs = map(ne, self.fields_sets(), older.fields_sets())
+        return [row for row, is_new in enumerate(pairs) if is_new]
 
     def same(self, other: Column) -> bool:
         """See `Column`."""
@@ -193,6 +199,8 @@ class Rows(Column):
                     else column.nodes()[row]
                 )
         sets = self.fields_sets()
+        for row in self._given_anew(older):  # a field may be assigned what it was
+            values.setdefault(row, parts[row].values)
         kept = all(type(self.columns[name]) is type(older.columns[name]) for name in self.columns)
         kept = kept and not any(isinstance(column, Nodes) for column in self.columns.values())
         for row, attributes in values.items():

@@ -50,7 +50,7 @@ def touched_models(
     are validators of whole models, too.
 
     Snapshots of simple states share every part that is equal (`Part.refresh`), so that another part
-    is a change; of other states the values decide.
+    is a change, if only of which fields were set; of other states the values decide.
     """
     before = MISSING if old is None else old.root
     exact = old is not None and old.simple and new.simple

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -43,6 +44,24 @@ class Delete(NamedTuple):
     def apply(self, live: Any) -> Any:
         """Do it to `live`; return that."""
         return delete_at(live, self.path)
+
+
+class Given(NamedTuple):
+    """The fields of the model at `path` that were set, which no value shows, are `names`.
+
+    Of the fields `unseen` those that are set stay so.
+    """
+
+    path: Path
+    names: frozenset[str]
+    unseen: frozenset[str] = frozenset()
+
+    def apply(self, live: Any) -> Any:
+        """Do it to `live`; return that."""
+        model = value_at(live, self.path)
+        unseen = model.__pydantic_fields_set__ & self.unseen
+        object.__setattr__(model, "__pydantic_fields_set__", {*self.names, *unseen})
+        return live
 
 
 class Append(NamedTuple):
@@ -87,9 +106,15 @@ def _live(node: Node) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class WriteSet:
-    """Operations that lead from one state to a later one."""
+    """Operations that lead from one state to a later one.
+
+    Attributes:
+        operations: What is to be done to values, in this order.
+        given: `model_fields_set` of the models where the operations alone would leave another.
+    """
 
     operations: tuple[Operation, ...]
+    given: tuple[Given, ...] = ()
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -108,7 +133,7 @@ class WriteSet:
 
         It has to be equal to the earlier state at every path that an operation leads through.
         """
-        for operation in self.operations:
+        for operation in (*self.operations, *self.given):
             live = operation.apply(live)
         return live
 
@@ -125,7 +150,7 @@ class WriteSet:
         return live
 
     def __bool__(self) -> bool:
-        return bool(self.operations)
+        return bool(self.operations or self.given)
 
     def __repr__(self) -> str:
         return f"WriteSet({', '.join(self.paths)})"
@@ -141,7 +166,30 @@ def changes(old: Snapshot[Any], new: Snapshot[Any]) -> WriteSet:
     shared: set[int] = set()
     if not (old.simple and new.simple):
         shared = _shared(old.root) | _shared(new.root)
-    return WriteSet(tuple(_differences(old.root, new.root, (), shared)))
+    operations = tuple(_differences(old.root, new.root, (), shared))
+    replaced = {each.path for each in operations if isinstance(each, Set)}
+    return WriteSet(operations, tuple(_given(old.root, new.root, (), replaced, set())))
+
+
+def _given(
+    old: Node, new: Node, path: Path, replaced: AbstractSet[Path], met: set[int]
+) -> Iterator[Given]:
+    """Where other fields were set than those that the writes set."""
+    if old is new or type(old) is not type(new) or path in replaced or id(new) in met:
+        return
+    met.add(id(new))
+    if isinstance(old, ModelPart) and isinstance(new, ModelPart):
+        here = {name for name in new.values if (*path, name) in replaced}
+        if new.fields_set != old.fields_set | (here - old.shape.private):
+            yield Given(path, new.fields_set)
+    if not isinstance(old, (ModelPart, DictPart, ListPart)) or not isinstance(new, Part):
+        return
+    values, known = new.values, old.values
+    pairs = dict(enumerate(known)) if isinstance(old, ListPart) else known
+    for key in new.children:
+        # What did not change is one object in both snapshots.
+        if key in pairs and pairs[key] is not values[key]:
+            yield from _given(pairs[key], values[key], (*path, new.step(key)), replaced, met)
 
 
 def changed_paths(old: Snapshot[Any], new: Snapshot[Any]) -> tuple[str, ...]:

@@ -22,14 +22,11 @@ from lift_sys.durability.codec.hints import (
 from lift_sys.durability.codec.plan import Plan
 from lift_sys.durability.codec.walk import Decoding, Encoding, read, written
 from lift_sys.durability.facts import Json
-from lift_sys.state.applying import append_at, delete_at, set_at, value_at
-from lift_sys.state.atomic import ListPart
-from lift_sys.state.dicts import DictPart
-from lift_sys.state.keyed import ModelPart
+from lift_sys.state.applying import append_at, delete_at, set_at
 from lift_sys.state.parts import Part
 from lift_sys.state.paths import Key, Path
 from lift_sys.state.snapshot import Snapshot
-from lift_sys.state.writes import Append, Operation, Set, WriteSet
+from lift_sys.state.writes import Append, Given, Operation, Set, WriteSet
 
 
 def encode_writes(
@@ -37,7 +34,6 @@ def encode_writes(
     writes: WriteSet,
     annotation: Any,
     *,
-    before: Snapshot[Any] | None = None,
     after: Snapshot[Any] | None = None,
     path: str = "state",
 ) -> list[Json]:
@@ -45,11 +41,10 @@ def encode_writes(
 
     Args:
         codec: Whose names and plans.
-        writes: What leads from `before` to `after`.
+        writes: What leads to `after`.
         annotation: The type of the whole: the state's class, `dict[str, Any]` for metadata.
-        before: The value before; with it and `after` the names of set fields are kept, too, and an
-            object that came to stand in two places is seen wherever these are.
-        after: The value after.
+        after: The value after; with it an object that came to stand in two places is seen wherever
+            these are.
         path: What errors call the whole.
 
     Raises:
@@ -79,8 +74,9 @@ def encode_writes(
         return out
 
     forms: Any = written(encode, writes.operations, path, Encoding())
-    if before is not None and after is not None and before.root is not after.root:
-        forms += _fields_set(codec, writes, before, after)
+    for each in writes.given:
+        unseen = [[*sorted(each.unseen)]] if each.unseen else []
+        forms.append(["fields", _path_json(codec, each.path), [*sorted(each.names)], *unseen])
     return forms  # type: ignore[no-any-return]
 
 
@@ -112,7 +108,7 @@ def apply_writes(
             elif kind == "delete":
                 delete_at(value, way)
             else:
-                object.__setattr__(value_at(value, way), "__pydantic_fields_set__", {*made})
+                value = Given(way, *map(frozenset, made)).apply(value)
         return value
 
     return read(decode, data, root=path, secrets=secrets)
@@ -146,7 +142,7 @@ def _operations(
             plan = _plan_at(codec, annotation, way, tail=kind == "append")
             yield kind, way, plan.decode(rest[0], walk)
         elif kind in ("delete", "fields"):
-            yield kind, way, rest[0] if rest else None
+            yield kind, way, rest
         else:
             raise ValueError(f"no operation on a state: {kind!r}")
 
@@ -231,31 +227,3 @@ def _path_of(codec: Codec, data: Any) -> Path:
     return tuple(
         step if isinstance(step, str) else Key(codec.decode(step[0], path="key")) for step in data
     )
-
-
-def _fields_set(
-    codec: Codec, writes: WriteSet, before: Snapshot[Any], after: Snapshot[Any]
-) -> list[Json]:
-    """Operations for the models whose set fields are others than the writes alone would leave."""
-    replaced = {each.path for each in writes.operations if isinstance(each, Set)}
-    found: list[Json] = []
-
-    def compare(old: Any, new: Any, way: Path) -> None:
-        if type(old) is not type(new) or way in replaced:
-            return
-        if isinstance(old, ModelPart):
-            private = old.shape.private
-            set_here = {name for name in new.values if (*way, name) in replaced}
-            if new.fields_set != old.fields_set | (set_here - private):
-                found.append(["fields", _path_json(codec, way), [*sorted(new.fields_set)]])
-        if not isinstance(old, (ModelPart, DictPart, ListPart)):
-            return
-        values, known = new.values, old.values
-        pairs = dict(enumerate(known)) if isinstance(old, ListPart) else known
-        for key in new.children:
-            # What did not change is one object in both snapshots.
-            if key in pairs and pairs[key] is not values[key]:
-                compare(pairs[key], values[key], (*way, new.step(key)))
-
-    compare(before.root, after.root, ())
-    return found

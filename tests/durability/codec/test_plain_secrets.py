@@ -99,7 +99,7 @@ def test_what_is_no_secret_is_refused(name, value):
     setattr(live, name, value())
     after = before.refresh(live)
     with pytest.raises(UnkeptValueError, match=rf"state\.{name}.* wrap it in "):
-        encode_writes(CODEC, changes(before, after), State, before=before, after=after)
+        encode_writes(CODEC, changes(before, after), State, after=after)
 
 
 def test_items_that_a_node_sets_one_by_one():
@@ -114,7 +114,7 @@ def test_items_that_a_node_sets_one_by_one():
         change(live)
         after = before.refresh(live)
         with pytest.raises(UnkeptValueError, match="wrap it in SecretStr"):
-            encode_writes(CODEC, changes(before, after), State, before=before, after=after)
+            encode_writes(CODEC, changes(before, after), State, after=after)
 
 
 def test_other_choices_of_a_union_are_kept():

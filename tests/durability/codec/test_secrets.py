@@ -87,7 +87,7 @@ def test_secrets_in_write_sets():
     live.mail = Mail(password=SecretStr("hidden-3"))
     live.users["ann"] = Mail(password=SecretStr("hidden-4"))
     after = before.refresh(live)
-    form = encode_writes(CODEC, changes(before, after), State, before=before, after=after)
+    form = encode_writes(CODEC, changes(before, after), State, after=after)
 
     assert "hidden" not in json.dumps(form)
     with pytest.raises(MissingSecretError) as caught:

@@ -26,7 +26,7 @@ CODEC = Codec(Names([*KNOWN, Tree, Leaf, OtherLeaf, *vars(row_states).values()])
 def replayed(before: Snapshot[Any], after: Snapshot[Any], annotation: Any, **options: Any) -> Any:
     """The live value that the journal of a step gives."""
     writes = changes(before, after)
-    form = encode_writes(CODEC, writes, annotation, before=before, after=after)
+    form = encode_writes(CODEC, writes, annotation, after=after)
     lazy = options.pop("lazy", False)
     live = before.restore_lazily() if lazy else before.restore()
     return apply_writes(CODEC, live, json.loads(json.dumps(form)), annotation, **options)
@@ -70,7 +70,7 @@ def test_rows_of_models_come_back(state, walks):
     live = before.restore()
     for old, new in pairwise(shown):
         try:
-            form = encode_writes(CODEC, changes(old, new), row_states.State, before=old, after=new)
+            form = encode_writes(CODEC, changes(old, new), row_states.State, after=new)
         except UnkeptValueError:
             return
         live = apply_writes(CODEC, live, form, row_states.State)
@@ -108,7 +108,7 @@ def test_small_change_is_small_json():
     state.pair = (1, 2)
     after = before.refresh(state)
 
-    assert encode_writes(CODEC, changes(before, after), Tree, before=before, after=after) == [
+    assert encode_writes(CODEC, changes(before, after), Tree, after=after) == [
         ["set", ["pair"], [1, 2]],
         ["set", ["leaf", "x"], 2],
         ["append", ["leaf", "words"], ["w"]],
@@ -134,7 +134,7 @@ def test_object_in_two_places_is_refused_wherever_the_other_is():
     state.b = state.a
     after = before.refresh(state)
     with pytest.raises(UnkeptValueError, match=r"state\.b .*same object as state\.a"):
-        encode_writes(CODEC, changes(before, after), Bag, before=before, after=after)
+        encode_writes(CODEC, changes(before, after), Bag, after=after)
 
 
 def test_unkept_value_is_named_by_its_path():
@@ -144,7 +144,7 @@ def test_unkept_value_is_named_by_its_path():
     state.a["k"].b = [is_kept]
     after = before.refresh(state)
     with pytest.raises(UnkeptValueError, match=r"state\.a\['k'\]\.b\[0\] is a function"):
-        encode_writes(CODEC, changes(before, after), Bag, before=before, after=after)
+        encode_writes(CODEC, changes(before, after), Bag, after=after)
 
 
 def is_kept() -> None:
