@@ -25,8 +25,9 @@ from lift_sys.execution.isolation import Base
 from lift_sys.execution.join import Joined
 from lift_sys.execution.record import Record
 from lift_sys.execution.results import NodeResult
+from lift_sys.state.operations import NOTHING, WriteSet
 from lift_sys.state.snapshot import Snapshot
-from lift_sys.state.writes import NOTHING, WriteSet, changes
+from lift_sys.state.writes import changes
 
 if TYPE_CHECKING:
     from lift_sys.durability.journal import RunJournal

@@ -18,8 +18,9 @@ from lift_sys.errors import UndeclaredReadError, UsageError
 from lift_sys.execution.cache_key import hidden_fields, key_of
 from lift_sys.execution.withheld import WithheldContext
 from lift_sys.state.lazy import lazy_copy, unhide
+from lift_sys.state.operations import NOTHING, Delete, Given, Set, WriteSet
 from lift_sys.state.snapshot import Snapshot
-from lift_sys.state.writes import NOTHING, Delete, Given, Set, WriteSet, changes
+from lift_sys.state.writes import changes
 
 if TYPE_CHECKING:
     from lift_sys.execution.engine import Engine

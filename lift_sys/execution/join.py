@@ -24,10 +24,11 @@ from lift_sys.execution.isolation import Base, Ending
 from lift_sys.execution.results import Labels, NodeResult
 from lift_sys.state.canonical import digest_bytes
 from lift_sys.state.merge import merge
+from lift_sys.state.operations import WriteSet
 from lift_sys.state.reducers import Reducer
 from lift_sys.state.snapshot import Snapshot
 from lift_sys.state.validation import validate_joined
-from lift_sys.state.writes import WriteSet, changes
+from lift_sys.state.writes import changes
 
 
 @dataclass(frozen=True, slots=True)

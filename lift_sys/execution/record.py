@@ -10,8 +10,8 @@ from lift_sys.core.address import declared_order
 from lift_sys.execution.deciders import Vote
 from lift_sys.execution.join import Discarded
 from lift_sys.execution.results import NodeResult
+from lift_sys.state.operations import Unkept, WriteSet
 from lift_sys.state.paths import Key, Path
-from lift_sys.state.writes import Unkept, WriteSet
 
 _COUNTS = ("steps", "attempts", "cache_hits", "forks", "branches", "failed", "cancelled")
 

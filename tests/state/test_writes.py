@@ -10,9 +10,10 @@ from state_strategies import Bag, Simple, bags, change, simple_states
 from strategies import leaves
 
 from lift_sys.state import canonical
+from lift_sys.state.operations import NOTHING, Append, Delete, Set
 from lift_sys.state.paths import Key
 from lift_sys.state.snapshot import Snapshot
-from lift_sys.state.writes import NOTHING, Append, Delete, Set, changed_paths, changes
+from lift_sys.state.writes import changed_paths, changes
 
 
 @given(st.one_of(bags(), simple_states()), st.data())

@@ -20,7 +20,7 @@ from lift_sys.durability.codec import (
     encode_writes,
 )
 from lift_sys.graph.structure import Structure, read_structure
-from lift_sys.state.writes import WriteSet
+from lift_sys.state.operations import WriteSet
 
 if TYPE_CHECKING:
     from lift_sys.graph.graph import Graph

@@ -23,10 +23,10 @@ from lift_sys.durability.codec.plan import Plan
 from lift_sys.durability.codec.walk import Decoding, Encoding, read, written
 from lift_sys.durability.facts import Json
 from lift_sys.state.applying import append_at, delete_at, set_at
+from lift_sys.state.operations import Append, Given, Operation, Set, WriteSet
 from lift_sys.state.parts import Part
 from lift_sys.state.paths import Key, Path
 from lift_sys.state.snapshot import Snapshot
-from lift_sys.state.writes import Append, Given, Operation, Set, WriteSet
 
 
 def encode_writes(
