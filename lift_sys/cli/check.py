@@ -25,6 +25,8 @@ from lift_sys.cli.services import deps_option
 from lift_sys.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lift_sys.determinism.reporting.report import DeterminismReport
 
 
@@ -111,14 +113,15 @@ def check(
             _refuse_unwritable(path)
         if schedule is not None:
             _refuse_beside_schedule(ctx)
+        views = {
+            "ignore": ignore, "tolerance": parse_tolerance(tolerance), "multiset": multiset
+        }  # fmt: skip
         subject = load_subject(target, source=source, settings=settings, deps=deps)
         if schedule is not None:
-            found = _replay(subject, schedule, counter, seed=seed, cassette=cassette)
+            found = _replay(subject, schedule, counter, views, seed=seed, cassette=cassette)
         else:
             options = {
-                "ignore": ignore,
-                "tolerance": parse_tolerance(tolerance),
-                "multiset": multiset,
+                **views,
                 "stop": stop,
                 "seed": seed,
                 "explore": explore,
@@ -183,7 +186,7 @@ def _end(ctx: click.Context, results: TextIO, text: str, *, passes: bool) -> NoR
 
 
 # Of a single run there is nothing to be compared, and no report.
-_OF_REPEATS = ("runs", "stop", "ignore", "tolerance", "multiset")
+_OF_REPEATS = ("runs", "stop")
 _OF_REPORTS = ("explore", "attribute", "html", "junit")
 
 
@@ -220,10 +223,20 @@ def _run(
 
 
 def _replay(
-    subject: Subject, schedule: str, counter: Counter, *, seed: int, cassette: str | None
+    subject: Subject,
+    schedule: str,
+    counter: Counter,
+    views: Mapping[str, Any],
+    *,
+    seed: int,
+    cassette: str | None,
 ) -> Replayed:
+    from lift_sys.determinism.views import Views
+
+    equal = Views.of(**views)
+
     async def replayed() -> Replayed:
-        return replay_one(subject, schedule, seed=seed, cassette=cassette)
+        return replay_one(subject, schedule, seed=seed, cassette=cassette, views=equal)
 
     return run_interruptible(replayed, counter)
 

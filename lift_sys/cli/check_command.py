@@ -44,14 +44,14 @@ def command_of(report: DeterminismReport, given: Given) -> str:
     words += _options("--cassette", [given.cassette])
     words += _options("--seed", [report.seed or None])
     example = None if report.exploration is None else report.exploration.counterexample
-    if example is not None:
-        return shlex.join([*words, "--schedule", str(example.schedule)])
     views = report.views
-    words += _options("--runs", [runs_needed(report)])
+    words += _options("--runs", [runs_needed(report) if example is None else None])
     words += _options("--ignore", views.ignore)
     tolerances = [f"{v:g}" if path == "*" else f"{path}={v:g}" for path, v in views.tolerance]
     words += _options("--tolerance", tolerances)
     words += _options("--multiset", views.multiset)
+    if example is not None:
+        return shlex.join([*words, "--schedule", str(example.schedule)])
     words += _options("--explore", [given.explore])
     return shlex.join([*words, "--attribute"] if given.attribute else words)
 

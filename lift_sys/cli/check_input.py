@@ -86,6 +86,7 @@ def _only_program(module_name: str, modules: dict[str, ModuleType]) -> tuple[str
 def _in_python(spec: str, modules: Mapping[str, ModuleType], value: Any) -> Named | None:
     """What `spec` names as a script in this folder imports it; None if it can't."""
     from lift_sys.determinism.reporting.python_call import Named
+    from lift_sys.determinism.runs.targets import is_factory
     from lift_sys.graph.graph import Graph
 
     module_name, _, path = spec.rpartition(":")
@@ -97,7 +98,7 @@ def _in_python(spec: str, modules: Mapping[str, ModuleType], value: Any) -> Name
         return None  # of another folder, or hidden by an installed module
     own = loading._attribute(module, path, module_name)
     if own is value or not isinstance(value, Graph):
-        return Named(module=module.__name__, expression=path)
+        return Named(module=module.__name__, expression=path, is_factory=is_factory(value))
     called = inspect.isroutine(own)
     return Named(module=module.__name__, expression=f"{path}()" if called else f"Graph({path})")
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lift_sys.cli.check_input import Subject
+    from lift_sys.determinism.exploration.likeness import Likeness
     from lift_sys.determinism.exploration.outcomes import Outcome
+    from lift_sys.determinism.views import Views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,24 +21,31 @@ class Replayed:
         schedule: What it ran under.
         outcome: What that came to.
         plain: What the run comes to if all is first in, first out.
+        likeness: Says whether the two agree.
     """
 
     target: str
     schedule: str
     outcome: Outcome
     plain: Outcome
+    likeness: Likeness
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it came to what the plain run comes to."""
+        return self.likeness.agree(self.outcome, self.plain)
 
     @property
     def passes(self) -> bool:
         """Whether it ended with a value, and with that of the plain run."""
-        return self.outcome.kind == "value" and self.outcome.digest == self.plain.digest
+        return self.outcome.kind == "value" and self.agrees
 
     @property
     def verdict(self) -> str:
         """The verdict in words."""
         if self.outcome.kind in ("deadlock", "livelock"):
             return str(self.outcome.kind)
-        if self.outcome.digest != self.plain.digest:
+        if not self.agrees:
             return "differs from the plain run"
         return "same as the plain run" if self.passes else "the run failed"
 
@@ -59,25 +68,31 @@ class Replayed:
 
     def to_text(self, *, width: int) -> str:
         """For a terminal."""
-        from lift_sys.determinism.reporting.text import around_difference, columns
+        from lift_sys.determinism.reporting.text import around_difference, columns, difference_rows
 
         rows = [(self.verdict.upper(), f"{self.target} under {self.schedule}", 2)]
         texts = around_difference(str(self.plain), str(self.outcome), width=width)
-        if self.outcome.digest == self.plain.digest:
+        paths = self.likeness.differences(self.plain, self.outcome)
+        if self.agrees:
             rows.append(("outcome", texts[1], 4))
+        elif paths and max(len(str(self.plain)), len(str(self.outcome))) > width:
+            rows += difference_rows("differs at", paths)
         else:
             rows += [("plain run", f"- {texts[0]}", 4), ("this one", f"+ {texts[1]}", 4)]
         rows += [("waits", line, 2) for line in self.outcome.waiting]
         return "\n".join(columns(rows, width=width))
 
 
-def replay_one(subject: Subject, schedule: str, *, seed: int, cassette: str | None) -> Replayed:
+def replay_one(
+    subject: Subject, schedule: str, *, seed: int, cassette: str | None, views: Views
+) -> Replayed:
     """Run `subject` under `schedule`, and once more under the plain order.
 
     Raises:
         ScheduleError: The schedule can't be read, or belongs to another target, state or version.
     """
     from lift_sys.determinism.exploration import Recordings, explore, replay
+    from lift_sys.determinism.exploration.likeness import Likeness
     from lift_sys.determinism.exploration.schedule import Schedule
     from lift_sys.determinism.runs.replaying import answers_for
     from lift_sys.determinism.runs.targets import is_factory
@@ -95,7 +110,11 @@ def replay_one(subject: Subject, schedule: str, *, seed: int, cassette: str | No
         )
         outcome = replay(subject.target, subject.state, schedule=schedule, **options)
     return Replayed(
-        target=plain.target, schedule=schedule, outcome=outcome, plain=plain.outcomes[0].outcome
+        target=plain.target,
+        schedule=schedule,
+        outcome=outcome,
+        plain=plain.outcomes[0].outcome,
+        likeness=Likeness(views),
     )
 
 

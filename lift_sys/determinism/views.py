@@ -84,6 +84,16 @@ class Views:
         """Whether equality is that of canonical digests, without any option."""
         return not (self.ignore or self.tolerance or self.multiset)
 
+    def __str__(self) -> str:
+        said = []
+        if self.ignore:
+            said.append(f"left out {', '.join(self.ignore)}")
+        if self.tolerance:
+            said.append("tolerance " + ", ".join(f"{at}: {by:g}" for at, by in self.tolerance))
+        if self.multiset:
+            said.append(f"without order {', '.join(self.multiset)}")
+        return "; ".join(said)
+
     def ignores(self, path: Path) -> bool:
         """Whether the value at `path` is left out."""
         return bool(self.ignore) and self._matches(self.ignore, path)
@@ -174,6 +184,10 @@ class Views:
                 self._texts.clear()
             text = self._texts[path] = json_path(path)
         return any(_regex(pattern).match(text) for pattern in patterns)
+
+
+EXACT = Views()
+"""Equality of canonical digests."""
 
 
 def is_order_only(left: Node, right: Node) -> bool:

@@ -21,12 +21,15 @@ from lift_sys.determinism.attribution import attribute as find_causes
 from lift_sys.determinism.check import check_determinism
 from lift_sys.determinism.exploration import Exploration, Outcome, explore
 from lift_sys.determinism.exploration import replay as run_under
+from lift_sys.determinism.exploration.likeness import Likeness
 from lift_sys.determinism.exploration.trace import Space
+from lift_sys.determinism.views import Views
 from lift_sys.errors import AttributionError, LiftError, ScheduleError, StuckError
 from lift_sys.testing.mark_arguments import refusal
 
 #: What stands for evidence where orders were not explored.
 REPLAYED, NOT_EXPLORED = "replayed", "not explored"
+_VIEWS = ("ignore", "tolerance", "multiset")
 _REMEMBERED = 5  # failing schedules of one test
 _OUTCOMES = (pytest.skip.Exception, pytest.xfail.Exception, pytest.fail.Exception)
 _PACKAGE = str(Path(__file__).parents[1])
@@ -141,9 +144,11 @@ class MarkedTest:
             raise _original(plain.example)
         if plain.kind != "value":
             _fail(f"{self.item.name}: {StuckError(waiting=plain.waiting)}", None)
+        likeness = Likeness(Views.of(**{each: options[each] for each in _VIEWS if each in options}))
         if replay is not None:
             try:
-                self._compare(replay, run_under(program, schedule=replay, seed=self.seed), plain)
+                outcome = run_under(program, schedule=replay, seed=self.seed)
+                self._compare(replay, outcome, plain, likeness)
             except ScheduleError as error:
                 raise pytest.fail.Exception(str(error), pytrace=False) from None
             return REPLAYED
@@ -152,7 +157,7 @@ class MarkedTest:
         for schedule in self._recall():
             with suppress(ScheduleError):  # the test has changed since it was remembered
                 outcome = run_under(program, schedule=schedule, seed=self.seed)
-                self._compare(schedule, outcome, plain)
+                self._compare(schedule, outcome, plain, likeness)
         found = self._explored(program, strategy=strategy, budget=budget, **options)
         example = found.counterexample
         if example is not None:
@@ -168,8 +173,8 @@ class MarkedTest:
         except LiftError as error:  # those of the test are outcomes
             raise refusal("schedules", self.item.nodeid, error) from None
 
-    def _compare(self, schedule: str, outcome: Outcome, plain: Outcome) -> None:
-        if outcome.digest != plain.digest:
+    def _compare(self, schedule: str, outcome: Outcome, plain: Outcome, likeness: Likeness) -> None:
+        if not likeness.agree(outcome, plain):
             text = f"under the schedule {schedule} it comes to {outcome}\ninstead of {plain}"
             self._blame(text, schedule, outcome)
 

@@ -77,7 +77,7 @@ def _output_differences(step: StepTrace, twin: StepTrace, views: Views) -> list[
     except Exception:  # what can't be copied can't be looked into
         usual, other = value_text(step.output), value_text(twin.output)
         return [Difference(path="output", usual=usual, other=other)]
-    return _listed(views.differences(left.root, right.root, ("output",)))
+    return listed(views.differences(left.root, right.root, ("output",)))
 
 
 def state_differences(
@@ -86,7 +86,7 @@ def state_differences(
     """Where two states differ; nowhere if one of them is not known."""
     if left is None or right is None:
         return []
-    return _listed(views.differences(left.root, right.root, ("state",)))
+    return listed(views.differences(left.root, right.root, ("state",)))
 
 
 def note_differences(
@@ -95,10 +95,11 @@ def note_differences(
     """Where metadata and provenance differ."""
     if left is right:
         return []
-    return _listed(views.differences(left.root, right.root))
+    return listed(views.differences(left.root, right.root))
 
 
-def _listed(differences: Iterator[tuple[Path, object, object]]) -> list[Difference]:
+def listed(differences: Iterator[tuple[Path, object, object]]) -> list[Difference]:
+    """Differing values as text, at most 20."""
     found: list[Difference] = []
     for path, left, right in differences:
         shown = [

@@ -8,6 +8,7 @@ from lift_sys.determinism.exploration.portfolio import Search
 from lift_sys.determinism.exploration.recorded import Recordings
 from lift_sys.determinism.exploration.results import Verdict
 from lift_sys.determinism.statistics import upper_bound
+from lift_sys.execution.log import counted
 
 _SPACES = {
     "completions": "which sleep, thread or answer ends next, as a plain event loop leaves it open",
@@ -38,9 +39,8 @@ def evidence_of(search: Search, verdict: Verdict, recordings: Recordings) -> Evi
     if proven and search.strategy == "bounded":
         text = f"all {count} schedules there are were run, and all came to the same"
     elif proven:
-        text = (
-            f"{count} schedules, one at least for each order of steps that clash, came to the same"
-        )
+        schedules = counted(count, "schedule")
+        text = f"{schedules}, one at least for each order of steps that clash, came to the same"
     elif search.bound:
         grade = Grade.BOUNDED
         text = (
@@ -103,6 +103,8 @@ def scope_of(search: Search) -> tuple[str, ...]:
             "any sleep may end first, whatever its duration, unless a timer is due before it; "
             "other timers, such as deadlines, come last"
         )
+    if not options.views.is_exact:
+        texts.append(f"outcomes as they were compared: {options.views}")
     return tuple(texts)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -28,6 +28,7 @@ from lift_sys.determinism.exploration.session import Options, Session, quiet_gar
 from lift_sys.determinism.exploration.shrink import Shrinker, fewest_choices, repeats
 from lift_sys.determinism.exploration.trace import Space
 from lift_sys.determinism.exploration.watch import watch_for
+from lift_sys.determinism.views import Tolerance, Views
 from lift_sys.errors import UncontrolledError, UsageError
 
 _STRATEGIES = re.compile(r"auto|fifo|random|urw|pct[1-9]|dpor|dpor-sleep|bounded")
@@ -58,6 +59,9 @@ def explore(
     recordings: Recordings | None = None,
     to_the_end: bool = False,
     limit: int = 10_000,
+    ignore: Iterable[str] = (),
+    tolerance: Tolerance | None = None,
+    multiset: Iterable[str] = (),
     on_run: Callable[[int, int], None] | None = None,
 ) -> Exploration:
     """Run `target` on `state` under many schedules, and say whether all come to the same.
@@ -89,6 +93,9 @@ def explore(
         recordings: Answers of models from earlier explorations; new ones are added to it.
         to_the_end: Go on after a failure, to see all outcomes.
         limit: Most steps of a run; one that needs more is a livelock.
+        ignore: Paths that are left out when outcomes are compared, as in `check_determinism`.
+        tolerance: How close numbers have to be, as there.
+        multiset: Paths of lists whose order does not matter, as there.
         on_run: Told after each schedule how many were run, and how many there may be.
 
     Raises:
@@ -122,11 +129,12 @@ def explore(
             )
         space = "ready"
     space = space or "completions"
+    views = Views.of(ignore=ignore, tolerance=tolerance, multiset=multiset)
     started = time.perf_counter()
     recordings = Recordings() if recordings is None else recordings
     made = recordings.made
     subject = subject_of(target, state, strategy=merge, deps=deps, seed=seed)
-    options = Options(space=space, limit=limit, strict=strict)
+    options = Options(space=space, limit=limit, strict=strict, views=views)
     maker = watch_for(subject) if watch else None
     with one_at_a_time(), quiet_garbage(), recordings.in_use():
         session = Session(subject=subject, options=options, make_watch=maker)

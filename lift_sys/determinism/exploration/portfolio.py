@@ -102,10 +102,8 @@ class Search:
         mirrored = session.run(counts=False, mirrored=True)
         for other, why in ((again, _BY_SOMETHING), (mirrored, _BY_SETS)):
             if other.outcome.digest != self.plain.outcome.digest:
-                self.uncontrolled = (
-                    f"two runs of one schedule came to {self.plain.outcome.text} and to "
-                    f"{other.outcome.text}{why}"
-                )
+                apart = session.likeness.apart(self.plain.outcome, other.outcome)
+                self.uncontrolled = f"two runs of one schedule {apart}{why}"
                 return
         if again.hash != self.plain.hash:
             session.caveats.add("two runs of one schedule took other steps")

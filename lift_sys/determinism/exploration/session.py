@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from lift_sys.determinism.exploration.drive import run_once
 from lift_sys.determinism.exploration.entries import Strategy
+from lift_sys.determinism.exploration.likeness import Likeness
 from lift_sys.determinism.exploration.outcomes import Outcome
 from lift_sys.determinism.exploration.outside_world import noticed
 from lift_sys.determinism.exploration.programs import Subject
@@ -16,6 +17,7 @@ from lift_sys.determinism.exploration.results import Seen
 from lift_sys.determinism.exploration.schedule import Schedule
 from lift_sys.determinism.exploration.trace import Space, Trace
 from lift_sys.determinism.exploration.watch import SharedWatch
+from lift_sys.determinism.views import EXACT, Views
 
 # Events after the result that are watched for clashes with what led to it.
 _TAIL = 300
@@ -33,12 +35,14 @@ class Options:
         limit: Most events of a run; beyond them it is a livelock.
         strict: Sleeps end in the order of their durations, and only ties are a choice.
         sockets: Whether connections within this machine may be made.
+        views: Which outcomes are taken for equal.
     """
 
     space: Space = "completions"
     limit: int = 10_000
     strict: bool = False
     sockets: bool = False
+    views: Views = EXACT
 
 
 @dataclass(slots=True)
@@ -56,6 +60,7 @@ class Session:
         watched, opaque: What was watched, and types of what could not be.
         outcomes: By digest, in order of appearance.
         on_run: Told after each schedule how many there were.
+        likeness: Sorts outcomes.
     """
 
     subject: Subject
@@ -70,6 +75,10 @@ class Session:
     opaque: set[str] = field(default_factory=set)
     outcomes: dict[str, Seen] = field(default_factory=dict)
     on_run: Callable[[int], None] | None = None
+    likeness: Likeness = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.likeness = Likeness(self.options.views)
 
     def run(
         self,
@@ -111,6 +120,8 @@ class Session:
                 mirrored=mirrored,
                 sockets=options.sockets,
             )
+        if trace.outcome is not None:
+            trace.outcome = self.likeness.of(trace.outcome)
         if watch is not None:
             self.caveats |= watch.caveats
             self.opaque |= watch.opaque

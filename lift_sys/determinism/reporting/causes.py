@@ -41,6 +41,9 @@ async def with_exploration(
         "merge": strategy,
         "deps": deps,
         "seed": report.seed,
+        "ignore": report.views.ignore,
+        "tolerance": dict(report.views.tolerance),
+        "multiset": report.views.multiset,
         "recordings": Recordings(),  # asked once, also for the runs that are compared
     }
     if on_stage is not None:

@@ -9,12 +9,12 @@ from typing import Any
 from lift_sys.determinism.comparison.divergence import find_divergences
 from lift_sys.determinism.comparison.fields import field_agreements
 from lift_sys.determinism.comparison.steps import step_agreements
+from lift_sys.determinism.exploration.likeness import Likeness, result_of
 from lift_sys.determinism.exploration.outcomes import Outcome as Explored
 from lift_sys.determinism.exploration.results import Exploration
 from lift_sys.determinism.exploration.tracing import traced
 from lift_sys.determinism.reporting.report import DeterminismReport
 from lift_sys.determinism.reporting.timelines import timelines
-from lift_sys.determinism.runs.outcome import Failure, Outcome, failure_of
 from lift_sys.determinism.runs.runtrace import RunTrace
 from lift_sys.determinism.runs.sample import Gathering, Sample
 from lift_sys.determinism.views import Views
@@ -22,6 +22,7 @@ from lift_sys.errors import LiftError
 from lift_sys.state.snapshot import Snapshot
 
 _OF_RUNS = ("merge", "deps", "seed", "strict", "recordings", "limit")
+_VIEWS = ("ignore", "tolerance", "multiset")
 
 
 def with_orders(
@@ -51,10 +52,11 @@ def with_orders(
         ]
     except LiftError:  # a traced run takes another course
         pair = []
-    if [each.digest for each, _ in pair] != [example.expected.digest, example.outcome.digest]:
-        pair = [(each, RunTrace()) for each in (example.expected, example.outcome)]
-    # Exploring knows no views, so what it has found is in none of them either.
-    views = Views()
+    found_pair = (example.expected, example.outcome)
+    views = Views.of(**{name: options[name] for name in _VIEWS if name in options})
+    likeness = Likeness(views)
+    if not pair or not all(map(likeness.agree, found_pair, (each for each, _ in pair))):
+        pair = [(each, RunTrace()) for each in found_pair]
     try:
         sample = _sample(pair, views)
     except LiftError:
@@ -78,16 +80,7 @@ def with_orders(
 def _sample(pair: list[tuple[Explored, RunTrace]], views: Views) -> Sample:
     gathering = Gathering(views)
     for index, (came_to, trace) in enumerate(pair):
-        shown = Snapshot.take(_outcome(came_to))
+        shown = Snapshot.take(result_of(came_to))
         gathering.add(index, shown.digest, shown, trace, elapsed=0.0)
     classes = gathering.classes()
     return gathering.sample(classes.digests[0], classes, stopped=False)
-
-
-def _outcome(came_to: Explored) -> Outcome:
-    if came_to.kind == "value":
-        ran = came_to.example
-        return Outcome(state=ran.state, output=ran.output, successor=ran.successor)
-    if came_to.kind == "error":
-        return Outcome(error=failure_of(came_to.example))
-    return Outcome(error=Failure(type=came_to.kind, text=came_to.text))

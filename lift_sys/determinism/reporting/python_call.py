@@ -27,10 +27,12 @@ class Named:
     Attributes:
         module: Where it can be imported from.
         expression: It in Python, beginning with what is imported: `graph`, `make()`.
+        is_factory: Whether it is what makes services, and not services.
     """
 
     module: str
     expression: str
+    is_factory: bool = False
 
 
 class NotKnownError(Exception):
@@ -112,7 +114,7 @@ class Line:
         if deps is None:
             return []
         if isinstance(deps, Named):
-            name, is_made = self._named(deps), deps.expression.endswith(")")
+            name, is_made = self._named(deps), deps.is_factory
         else:
             name, is_made = self._qualified(deps) or "deps", is_factory(deps)
         return [f"deps={name}" if is_made or not made else f"deps=lambda: {name}"]

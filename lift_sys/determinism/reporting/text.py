@@ -6,10 +6,11 @@ Only shows: what it says is in the report. Every value is cut to the width; `--j
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from lift_sys.determinism.comparison.divergence import Divergence
+from lift_sys.determinism.comparison.pairs import Difference
 from lift_sys.determinism.reporting.report import DeterminismReport
 from lift_sys.execution.log import counted
 
@@ -127,16 +128,24 @@ def _divergence(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
     kind = {"model": ", which calls a model", "join": ", where branches are joined"}
     which = "in that order" if report.by_order else f"{_numbers(first)} differ"
     yield "first at", f"{first.label}{kind.get(first.kind, '')}; {which}", 1
-    for difference in first.differences[:_MOST_DIFFERENCES]:
-        usual, other = around_difference(difference.usual, difference.other)
-        yield "", difference.path, 1
-        yield "", f"  - {usual or '(nothing)'}", 1
-        yield "", f"  + {other or '(nothing)'}", 1
+    yield from difference_rows("", first.differences)
     others = [origin.label for origin in report.divergences.origins[1:]]
     if others:
         yield "also at", ", ".join(others), 1
     if report.divergences.passed_on:
         yield "passed on by", ", ".join(report.divergences.passed_on), 1
+
+
+def difference_rows(
+    label: str, differences: Sequence[Difference]
+) -> Iterator[tuple[str, str, int]]:
+    """The first few differences: a path, and both values below it."""
+    for difference in differences[:_MOST_DIFFERENCES]:
+        usual, other = around_difference(difference.usual, difference.other)
+        yield label, difference.path, 1
+        yield "", f"  - {usual or '(nothing)'}", 1
+        yield "", f"  + {other or '(nothing)'}", 1
+        label = ""
 
 
 def _numbers(first: Divergence) -> str:
@@ -166,16 +175,8 @@ def _fields(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
 
 
 def _views(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
-    views = report.views
-    said = []
-    if views.ignore:
-        said.append(f"left out {', '.join(views.ignore)}")
-    if views.tolerance:
-        said.append("tolerance " + ", ".join(f"{at}: {by:g}" for at, by in views.tolerance))
-    if views.multiset:
-        said.append(f"without order {', '.join(views.multiset)}")
-    if said:
-        yield "compared", "; ".join(said), 2
+    if not report.views.is_exact:
+        yield "compared", str(report.views), 2
 
 
 def _causes(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
