@@ -289,6 +289,18 @@ async def shared_rng_on_completion(state):
     return drawn
 
 
+async def jittered(state):
+    """Numbers say how long each takes; who comes first decides, and no number is in the result."""
+    came = []
+
+    async def work(name):
+        await asyncio.sleep(random.random() / 1000)  # guilty: rng
+        came.append(name)  # guilty: schedule
+
+    await asyncio.gather(work("ada"), work("bob"))
+    return came[0]
+
+
 async def clock_and_env(state):
     late = datetime.datetime.now(UTC).year > 2026 or time.time() < 1.75e9  # guilty: clock
     abroad = os.environ.get("USER") in ("avery", "blake", "casey")  # guilty: env

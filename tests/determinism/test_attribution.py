@@ -125,6 +125,15 @@ def test_sources_and_lines_that_suffice_by_themselves_are_all_named(name, worker
     assert found.runs <= 40
 
 
+def test_numbers_that_only_say_how_long_things_take_are_not_drawn_in_the_order_of_completion(
+    workers,
+):
+    found = attribute(culprits.jittered, workers=workers)
+
+    assert named(found) == marked(culprits.jittered), str(found)
+    assert [cause.refinement for cause in found.guilty] == ["", ""], str(found)
+
+
 @pytest.mark.parametrize("name", ["rng_on_completion", "shared_rng_on_completion"])
 def test_a_shared_generator_drawn_in_completion_order_names_both_sources(name, workers):
     culprit = getattr(culprits, name)
@@ -132,6 +141,8 @@ def test_a_shared_generator_drawn_in_completion_order_names_both_sources(name, w
     found = attribute(culprit, workers=workers)
 
     assert named(found) == marked(culprit), str(found)
+    places = [(cause.source, cause.site) for cause in found.guilty]
+    assert len(places) == len(set(places)), str(found)
     causes = {cause.source: cause for cause in found.guilty}
     assert causes["schedule"].refinement == "shared RNG drawn in completion order"
     # A generator with a seed is harmless by itself; the process's own is not.

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from lift_sys import BaseNode, End, Fork, Graph, RunContext
 from lift_sys.determinism import check_determinism, explore
 
-
 pytest_plugins = ["pytester"]
 
 

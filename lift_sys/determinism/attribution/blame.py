@@ -31,6 +31,7 @@ def blame(experiment: Experiment, found: Found, target: str) -> Attribution:
     locator = Locator(experiment)
     _look_at_sets(experiment, locator, found)
     guilty: list[Cause] = []
+    draws: list[Place] = []
     notes = list(found.notes)
     # Whatever is moved makes and frees other objects on the way, so that addresses move, too, and
     # with them a result that hangs on these. Then a source is believed only by its lines.
@@ -44,7 +45,8 @@ def blame(experiment: Experiment, found: Found, target: str) -> Attribution:
                 continue
             refinement = refine(experiment, hit, source)
             guilty += _causes(experiment, hit, source, lines, refinement)
-            guilty += _draws(refinement, guilty)
+            draws += refinement.draws
+    guilty += _drawn(draws, guilty)
     guilty = _without_time_zones(guilty)
     # Nobody is accused without a line, or cleared, before time has passed with everything held.
     if not guilty or any(not cause.site or cause.source in _SLOW for cause in guilty):
@@ -164,8 +166,8 @@ def _causes(
     return list(causes.values())
 
 
-def _draws(refinement: Refinement, known: Sequence[Cause]) -> list[Cause]:
-    """The lines that draw from a generator in the order of completion, as causes of their own."""
+def _drawn(draws: Sequence[Place], known: Sequence[Cause]) -> list[Cause]:
+    """The lines that draw from a generator in the order of completion, if they are no causes yet."""
     sites = {cause.site for cause in known if cause.source == "rng"}
     return [
         Cause(
@@ -178,7 +180,7 @@ def _draws(refinement: Refinement, known: Sequence[Cause]) -> list[Cause]:
             function=place.function,
             step=place.step,
         )
-        for place in _unique(refinement.draws)
+        for place in _unique(draws)
         if place.site not in sites
     ]
 

@@ -63,8 +63,8 @@ class Cause:
     def __str__(self) -> str:
         where = f" at {self.site}" if self.site else ", asked by a library"
         within = " in ".join(part for part in (self.function, self.step) if part)
-        called = f" {self.call}" if self.call else ""
-        text = f"{self.source}:{called}{where}" + (f" ({within})" if within else "")
+        called = f": {self.call}" if self.call else ""
+        text = f"{self.source}{called}{where}" + (f" ({within})" if within else "")
         if self.together:
             text += f", together with {' and '.join(self.together)}"
         return text + (f": {self.refinement}" if self.refinement else "")
@@ -103,6 +103,12 @@ class Attribution:
     def sources(self) -> tuple[Source, ...]:
         """The guilty sources, each once."""
         return tuple(dict.fromkeys(cause.source for cause in self.guilty))
+
+    def foremost(self, most: int) -> list[Cause]:
+        """At most so many causes: of each source one, before there is a second line of any."""
+        firsts = [next(c for c in self.guilty if c.source == source) for source in self.sources]
+        others = [cause for cause in self.guilty if not any(cause is first for first in firsts)]
+        return [*firsts, *others][:most]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON's types."""

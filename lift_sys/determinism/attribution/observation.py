@@ -40,6 +40,7 @@ class Observation:
         calls: For each source, the places that asked for it.
         threads: The places that started a thread.
         unplaced: Sources asked for by libraries only.
+        landed: What came back, in that order, as a hash.
         variables: Environment variables that the user's lines read.
         rivals: Stacks of what could have come back in another order, by innermost line.
         sets: Places where a set was read, if modules were instrumented, what decides its order, and
@@ -57,6 +58,7 @@ class Observation:
     calls: Mapping[str, Sequence[Place]] = field(default_factory=dict)
     threads: Sequence[Place] = ()
     unplaced: Sequence[str] = ()
+    landed: str = ""
     variables: Sequence[str] = ()
     rivals: Sequence[Sequence[Place]] = ()
     sets: Sequence[tuple[Place, Source, bool]] = ()
@@ -77,6 +79,7 @@ class Observation:
             "unaddressed",
             "leaves",
             "unplaced",
+            "landed",
             "variables",
         )
         return cls(
@@ -135,9 +138,9 @@ def views_of(outcome: Any) -> dict[str, Any]:
     return {
         "digest": digest,
         "unordered": unordered,
-        "skeleton": _hash(walker.bones),
+        "skeleton": hashed(walker.bones),
         "floats": [value.hex() for value in walker.floats],
-        "unaddressed": _hash(walker.texts),
+        "unaddressed": hashed(walker.texts),
         "leaves": walker.leaves,
     }
 
@@ -181,7 +184,7 @@ class _Walker:
         self._inside.discard(id(value))
         if parts.kind != "object":
             bags.sort()
-        return _hash([parts.kind, parts.name, *bags])
+        return hashed([parts.kind, parts.name, *bags])
 
     def _leaf(self, value: Any, encoding: bytes, path: str) -> str:
         if isinstance(value, float):
@@ -209,5 +212,6 @@ def _sort_key(value: Any) -> str:
     return encode_child(value).hex()
 
 
-def _hash(parts: Sequence[str]) -> str:
+def hashed(parts: Sequence[str]) -> str:
+    """A short hash of texts in their order."""
     return hashlib.blake2b("\n".join(parts).encode(errors="replace"), digest_size=12).hexdigest()

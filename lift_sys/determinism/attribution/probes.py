@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from lift_sys.determinism.attribution.experiment import Experiment
 from lift_sys.determinism.attribution.frames import Place
 from lift_sys.determinism.attribution.search import Hit
-from lift_sys.determinism.attribution.settings import Probe, Setting, Source
+from lift_sys.determinism.attribution.settings import LEVELS, Probe, Setting, Source
 
 SHARED_RNG = "shared RNG drawn in completion order"
 
@@ -54,14 +54,25 @@ def refine(experiment: Experiment, hit: Hit, source: Source) -> Refinement:
 
 
 def _streams(experiment: Experiment, hit: Hit) -> tuple[Place, ...] | None:
-    """Give each task a generator of its own; the lines that draw, if that is a remedy."""
+    """Give each task a generator of its own; the lines that draw, if that is a remedy.
+
+    It changes the numbers, and maybe with them how long things take and who comes first. So a run in
+    which nothing came in another order than in the one to compare it with says nothing.
+    """
     if experiment.left < 2:
         return None
     held = experiment.observe(Setting(probes=("streams",)))
     if not held.calls.get("rng") and "rng" not in held.unplaced:
         return None
-    moved = experiment.observe(replace(hit.setting, probes=("streams",)))
-    return None if held.differs(moved) else tuple(held.calls.get("rng", ()))
+    is_moved = False
+    for level in LEVELS[: experiment.left]:
+        setting = replace(hit.setting, levels={**hit.setting.levels, "schedule": level})
+        moved = experiment.observe(replace(setting, probes=("streams",)))
+        if moved.landed != held.landed:
+            if held.differs(moved):
+                return None
+            is_moved = True
+    return tuple(held.calls.get("rng", ())) if is_moved else None
 
 
 def _is_remedy(experiment: Experiment, hit: Hit, probe: Probe) -> bool:

@@ -21,7 +21,7 @@ from lift_sys.determinism.attribution.frameworks import tap_frameworks, threads_
 from lift_sys.determinism.attribution.instrument import SetReadings
 from lift_sys.determinism.attribution.model import Answers, installed
 from lift_sys.determinism.attribution.modules import UserFinder, take_over_main
-from lift_sys.determinism.attribution.observation import views_of
+from lift_sys.determinism.attribution.observation import hashed, views_of
 from lift_sys.determinism.attribution.patches import Replacements
 from lift_sys.determinism.attribution.patches.address import settle_heap
 from lift_sys.determinism.attribution.patches.env import enter_surroundings
@@ -112,6 +112,7 @@ def run_in_child(
         },
         "threads": [place.to_json() for place in controls.threads.values()],
         "unplaced": sorted(controls.unplaced),
+        "landed": hashed(loop.landed),
         "variables": sorted(controls.variables),
         "rivals": [[place.to_json() for place in stack] for stack in loop.rivals.values()],
         "sets": [

@@ -10,6 +10,7 @@ from lift_sys.determinism.reporting.report import DeterminismReport
 from lift_sys.determinism.reporting.text import around_difference
 from lift_sys.execution.log import counted
 
+_MOST_CAUSES = 5
 _MOST_FAILURES = 5
 
 
@@ -126,11 +127,14 @@ def _failures(report: DeterminismReport) -> Markup | None:
 
 def _causes(report: DeterminismReport) -> Markup | None:
     """Where the difference comes from, if it was asked for and found."""
-    guilty: Any = () if report.attribution is None else report.attribution.guilty
-    if not guilty:
+    found: Any = report.attribution
+    if found is None or not found.guilty:
         return None
-    lines = [tag("li", str(cause)) for cause in guilty[:5]]
-    return tag("div", tag("h3", "Cause"), tag("ul", lines), class_="callout")
+    lines = [tag("li", str(cause)) for cause in found.foremost(_MOST_CAUSES)]
+    left = len(found.guilty) - len(lines)
+    more = tag("p", f"and {left} more, below", class_="muted") if left > 0 else None
+    title = "Cause" if len(found.guilty) == 1 else "Causes"
+    return tag("div", tag("h3", title), tag("ul", lines), more, class_="callout")
 
 
 def _schedules(report: DeterminismReport) -> Markup | None:

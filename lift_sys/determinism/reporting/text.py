@@ -190,7 +190,7 @@ def _causes(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
         yield "cause", f"{said} ({runs})", 2
         return
     label = "cause" if len(found.guilty) == 1 else "causes"
-    for cause in found.guilty[:_MOST_CAUSES]:
+    for cause in found.foremost(_MOST_CAUSES):
         yield label, str(cause), 2
         label = ""
     left = len(found.guilty) - _MOST_CAUSES
