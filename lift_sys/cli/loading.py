@@ -12,6 +12,7 @@ import inspect
 import os
 import pkgutil
 import sys
+import sysconfig
 import traceback
 from difflib import get_close_matches
 from importlib.machinery import PathFinder
@@ -23,6 +24,11 @@ from lift_sys.errors import LiftError, UsageError
 
 if TYPE_CHECKING:
     from lift_sys.graph.graph import Graph
+
+_PACKAGE = str(Path(__file__).parents[1])
+_LIBRARIES = tuple(
+    sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
 
 
 def load_graph(spec: str, modules: dict[str, ModuleType] | None = None) -> Graph[Any]:
@@ -141,7 +147,9 @@ def _guarded(load: Any, name: str, *, verb: str = "imported") -> Any:
 
 
 def _broken(name: str, error: BaseException, verb: str, hint: str = "") -> UsageError:
-    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if _theirs(frame)]
+    frames = traceback.extract_tb(error.__traceback__)
+    # A library that is given something wrong raises it deep inside; the line that gave it helps.
+    lines = [*filter(_theirs, frames)] or [*filter(_not_ours, frames)]
     where = f" at {lines[-1].filename}, line {lines[-1].lineno}" if lines else ""
     text = f"{type(error).__name__}: {error}"
     return UsageError(f"{name} can't be {verb}: {text}{where}.{hint}")
@@ -152,7 +160,11 @@ def _is_part(missing: str | None, name: str) -> bool:
 
 
 def _theirs(frame: traceback.FrameSummary) -> bool:
-    return "importlib" not in frame.filename and frame.filename != __file__
+    return _not_ours(frame) and not frame.filename.startswith(_LIBRARIES)
+
+
+def _not_ours(frame: traceback.FrameSummary) -> bool:
+    return "importlib" not in frame.filename and not frame.filename.startswith(_PACKAGE)
 
 
 def _no_module(name: str, missing: str) -> str:

@@ -124,6 +124,19 @@ def test_what_can_not_be_found_is_explained(folder, spec, said):
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("mistake", ["class Two(BaseNode[State, int]): pass", "json.loads('{')"])
+def test_a_mistake_that_a_library_notices_is_told_with_the_line_of_the_module(folder, mistake):
+    """Nobody can mend line 3274 of `typing_extensions`."""
+    source = f"import json\n{SOURCE}\n{mistake}\n"
+    (folder / "second_flow.py").write_text(source, encoding="utf-8")
+
+    with pytest.raises(UsageError) as caught:
+        load_graph("second_flow.py:flow")
+
+    line = source.splitlines().index(mistake) + 1
+    assert f"second_flow.py, line {line}" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
