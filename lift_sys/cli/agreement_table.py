@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # A terminal has 24 lines at least.
 _MOST_GROUPS, _MOST_NOTES, _MOST_IN_FULL = 14, 5, 2
 _NAME_LENGTH = 25  # two columns of figures and one of labels make 80 characters
-# TARr@k is shown for these k below N; k = N has a line of its own.
+# TARr@k is shown for these k below N; k = N has a line of its own if all questions have N runs.
 _SHOWN_K = (2, 3, 5, 10, 20, 50, 100)
 
 _UNKNOWN = "-"
@@ -136,15 +136,16 @@ def _pairs(group: GroupAgreement) -> str:
 
 
 def _prefix(group: GroupAgreement) -> str:
-    return _at_k(group.prefix)
+    return _at_k(group, group.prefix)
 
 
 def _expected(group: GroupAgreement) -> str:
-    return _at_k(group.expected)
+    return _at_k(group, group.expected)
 
 
-def _at_k(shares: Sequence[float]) -> str:
-    shown = [f"{k}: {_percent(shares[k - 1])}" for k in _SHOWN_K if k < len(shares)]
+def _at_k(group: GroupAgreement, shares: Sequence[float]) -> str:
+    most = len(shares) - 1 if group.outputs else len(shares)
+    shown = [f"{k}: {_percent(shares[k - 1])}" for k in _SHOWN_K if k <= most]
     return ", ".join(shown) or _UNKNOWN
 
 

@@ -1,6 +1,7 @@
 """`lift agreement`: the figures of a log on one screen or as JSON, and clear errors."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,8 @@ def test_ragged_group_is_flagged_and_noted(lift, write_log):
 
     assert (figures["ragged"], figures["TARr"], figures["TACr"]) == (True, None, None)
     assert "TARr@N" not in shown
+    (first,) = [line for line in shown.splitlines() if "TARr@k, first k runs" in line]
+    assert re.findall(r"(\d+): ", first) == ["2", "3"]
     assert "note: Unequal numbers of runs (3 runs: 1 question, 4 runs: 2 questions)" in shown
 
 
