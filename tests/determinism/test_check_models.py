@@ -234,3 +234,17 @@ async def test_misses_of_a_function_are_said_too():
 
     assert report.model.text.startswith("2 calls found no answer in the cassette")
     assert "'End it.' vs 'End that.'" in str(report.notes)
+
+
+async def test_a_cassette_that_no_call_comes_to_is_told():
+    """A client of one's own asks past it, and what agrees or differs then is the model's doing."""
+
+    async def ask(state: str) -> str:
+        return state.upper()
+
+    report = await check_determinism(ask, "a", 2, cassette=Cassette.memory())
+    without = await check_determinism(ask, "a", 2)
+
+    assert [note for note in report.notes if "no call came to the cassette" in note]
+    assert "cassette.transport()" in str(report)
+    assert "came to the cassette" not in str(without)

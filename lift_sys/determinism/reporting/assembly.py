@@ -87,7 +87,7 @@ async def assemble(
         notes=(
             *([nothing] if nothing else []),
             *unmatched_notes(sample, views),
-            *_missed(answers),
+            *_of_cassette(answers),
             *_notes(sample, found, model, fields, steps, cut=cut),
         ),
         seed=setting.seed,
@@ -106,7 +106,12 @@ def _code(sample: Sample, found: Divergences) -> bool | None:
     return True if known or len(sample.outcomes) == 1 else None
 
 
-def _missed(answers: Answers) -> list[str]:
+def _of_cassette(answers: Answers) -> list[str]:
+    if answers.is_idle:
+        return [
+            "no call came to the cassette: what was asked was really asked. A client of your own "
+            "needs `cassette.transport()`, an agent outside of a node `cassette.capability()`"
+        ]
     if not answers.misses:
         return []
     return [

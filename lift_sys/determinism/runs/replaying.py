@@ -60,6 +60,11 @@ class Answers:
                 self.first_miss = self._cassette.statistics.first_miss
 
     @property
+    def is_idle(self) -> bool:
+        """Whether there is a cassette, and no call has come to it."""
+        return self._cassette is not None and not (self.hits or self.live or self.misses)
+
+    @property
     def around(self) -> Callable[[], AbstractContextManager[Any]] | None:
         """What makes a context for each repeat: it is a run of the cassette's."""
         if self._cassette is None:
