@@ -135,6 +135,11 @@ async def race(state):
     return {"seen": seen}
 
 
+async def fail_at_length(state):
+    """What a provider answers to a wrong request is often all on one line."""
+    raise ValueError(f"{random.choice('ab')}: {'no such model, ' * 40}{'x' * 300}")
+
+
 @pytest.fixture(scope="module")
 def pages():
     """A graph that differs between repeats, and a function that differs between schedules."""
@@ -145,6 +150,7 @@ def pages():
                 await check_determinism(Graph(Plan, name="licence_review"), Review, 30)
             ).to_html(),
             "function": (await check_determinism(race, {}, 3, explore=50)).to_html(),
+            "failure": (await check_determinism(fail_at_length, {}, 9)).to_html(),
         }
 
     random.seed(4)
@@ -204,6 +210,13 @@ def test_report_of_an_exploration_fits_on_a_phone(pages, tmp_path):
 
     assert found["wide"] <= 400
     assert found["worst"]["ratio"] >= 4.5, found["worst"]
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_long_lines_of_failures_stay_on_the_page(pages, tmp_path, width):
+    found = measured(tmp_path, pages["failure"], width=width)
+
+    assert found["wide"] <= width
 
 
 def test_page_loads_nothing_and_no_value_gets_to_run(pages, tmp_path):

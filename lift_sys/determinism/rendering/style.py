@@ -55,6 +55,7 @@ nav{{display:flex;flex-wrap:wrap;gap:4px 18px;margin:0 4px 16px;font-size:14px}}
 .callout{{background:var(--bad-bg);border-left:4px solid var(--bad);border-radius:8px;
 padding:12px 14px;margin:16px 0 0}}
 .callout h3{{margin:0 0 4px}}
+.callout>pre{{margin:6px 0;white-space:pre-wrap;overflow-wrap:anywhere}}
 .line-to-run{{background:var(--page);border:1px solid var(--line);border-radius:8px;padding:10px 12px;
 margin:6px 0 0;white-space:pre-wrap;overflow-wrap:anywhere;user-select:all}}
 .scroll{{overflow-x:auto;max-width:100%;border-radius:8px}}
