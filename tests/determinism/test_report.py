@@ -361,3 +361,21 @@ async def test_lines_of_a_failure_stay_lines():
     assert "- field 0" in shown
     assert "Mend it." in shown
     assert "... (14 more lines)" in shown
+
+
+class AStepWithANameThatIsAsLongAsNamesOfStepsCanBecomeInProgramsThatHaveManyOfThem(
+    BaseNode[Draft]
+):
+    async def run(self, ctx: RunContext[Draft]) -> End:
+        ctx.state.title = str(random.random())
+        return End()
+
+
+def test_long_names_of_steps_are_shown_whole():
+    report = check(
+        AStepWithANameThatIsAsLongAsNamesOfStepsCanBecomeInProgramsThatHaveManyOfThem(), Draft(), 9
+    )
+
+    _, at = report.to_text(width=110).split("\nfirst at")
+    shown = " ".join(at.split("$.title")[0].split())
+    assert shown.endswith("; runs 1, 2, 3, 4, 5, 6, 7, 8 differ"), shown

@@ -127,13 +127,13 @@ def _divergence(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
         return
     kind = {"model": ", which calls a model", "join": ", where branches are joined"}
     which = "in that order" if report.by_order else f"{_numbers(first)} differ"
-    yield "first at", f"{first.label}{kind.get(first.kind, '')}; {which}", 1
+    yield "first at", f"{first.label}{kind.get(first.kind, '')}; {which}", 2
     yield from difference_rows("", first.differences)
     others = [origin.label for origin in report.divergences.origins[1:]]
     if others:
-        yield "also at", ", ".join(others), 1
+        yield "also at", ", ".join(others), 2
     if report.divergences.passed_on:
-        yield "passed on by", ", ".join(report.divergences.passed_on), 1
+        yield "passed on by", ", ".join(report.divergences.passed_on), 2
 
 
 def difference_rows(
