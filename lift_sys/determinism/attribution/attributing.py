@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -32,6 +32,7 @@ from lift_sys.determinism.attribution.surroundings import Surroundings
 from lift_sys.determinism.attribution.task import Named, Task, Work
 from lift_sys.determinism.runs.outcome import Outcome, in_the_callers_words
 from lift_sys.determinism.runs.targets import as_target, is_factory
+from lift_sys.determinism.views import Views
 from lift_sys.errors import (
     AttributionError,
     CanonicalError,
@@ -59,6 +60,8 @@ def attribute(
     workers: Workers | None = None,
     max_runs: int = _MOST_RUNS,
     timeout: float = 60.0,
+    ignore: Iterable[str] = (),
+    multiset: Iterable[str] = (),
     on_run: Callable[[int, int], None] | None = None,
 ) -> Attribution:
     """Find the sources of non-determinism that the result of `target` moves with, and their lines.
@@ -83,6 +86,8 @@ def attribute(
         workers: Worker processes of an earlier call, to save their start.
         max_runs: Most runs; the probes that refine a verdict are left out first.
         timeout: Seconds that one run may take.
+        ignore: Paths of the result that are left out, as in `check_determinism`.
+        multiset: Paths of lists whose order does not matter, as there.
         on_run: Told after each run how many were made, and how many there may be.
 
     Returns:
@@ -108,6 +113,7 @@ def attribute(
         deps=deps,
         makes_deps=is_factory(deps),
         tap=as_tap(model),
+        views=Views.of(ignore=ignore, multiset=multiset),
     )
     with ExitStack() as stack:
         surroundings = stack.enter_context(Surroundings(variables))

@@ -34,6 +34,7 @@ from lift_sys.determinism.runs import targets
 from lift_sys.determinism.runs.outcome import Outcome, Ran, failure_of, in_the_callers_words
 from lift_sys.determinism.runs.targets import Target
 from lift_sys.determinism.runs.trace import Tracer
+from lift_sys.determinism.viewed import viewed
 from lift_sys.errors import AttributionError, CanonicalError, LiftError
 
 ResultT = TypeVar("ResultT")
@@ -94,7 +95,7 @@ def run_in_child(
             kept += settle_heap(setting.level("address"))
             outcome = _outcome(work, target, loop)
         controls.setting = None
-        observed = views_of(outcome)
+        observed = views_of(viewed(outcome, work.views))
     except CanonicalError as error:
         found = in_the_callers_words(error)
         assert isinstance(found, CanonicalError)

@@ -21,6 +21,7 @@ from typing import Any
 
 from lift_sys.determinism.attribution.frames import Frames
 from lift_sys.determinism.attribution.modules import MAIN, user_modules
+from lift_sys.determinism.views import EXACT, Views
 from lift_sys.errors import AttributionError
 
 _ATOMS = (str, bytes, int, float, bool, type(None), type, ModuleType)
@@ -95,6 +96,7 @@ class Work:
         deps: Services for `ctx.deps`, or what makes them (`makes_deps`).
         makes_deps: Whether `deps` is a factory.
         tap: Where the answers of the model pass.
+        views: What of the outcome is looked at.
     """
 
     target: Any
@@ -104,6 +106,7 @@ class Work:
     deps: Any = None
     makes_deps: bool = False
     tap: Any = None
+    views: Views = EXACT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,13 @@ async def with_attribution(
     """
     from lift_sys.determinism.attribution import attribute
 
-    options = {"strategy": strategy, "deps": deps}
+    views = report.views
+    options = {
+        "strategy": strategy,
+        "deps": deps,
+        "ignore": views.ignore,
+        "multiset": views.multiset,
+    }
     if on_stage is not None:
         options["on_run"] = partial(on_stage, "runs for causes")
     found = attribute(target, state, **options | _options(wanted))
