@@ -60,6 +60,12 @@ if TYPE_CHECKING:
 @click.option(
     "--multiset", multiple=True, metavar="PATH", help="A list whose order is no matter. Repeatable."
 )
+@click.option(
+    "--longest-run",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="A run that takes longer is ended, and has failed.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="For ctx.random.")
 @click.option(
     "--explore",
@@ -86,6 +92,7 @@ def check(
     ignore: tuple[str, ...],
     tolerance: tuple[str, ...],
     multiset: tuple[str, ...],
+    longest_run: float | None,
     seed: int,
     explore: int | None,
     schedule: str | None,
@@ -123,6 +130,7 @@ def check(
             options = {
                 **views,
                 "stop": stop,
+                "longest_run": longest_run,
                 "seed": seed,
                 "explore": explore,
                 "attribute": attribute,
@@ -138,6 +146,7 @@ def check(
         settings=() if source == "-" else settings,
         deps=deps,
         cassette=cassette,
+        longest_run=longest_run,
         explore=explore,
         attribute=attribute,
     )
@@ -186,13 +195,13 @@ def _end(ctx: click.Context, results: TextIO, text: str, *, passes: bool) -> NoR
 
 
 # Of a single run there is nothing to be compared, and no report.
-_OF_REPEATS = ("runs", "stop")
+_OF_REPEATS = ("runs", "stop", "longest_run")
 _OF_REPORTS = ("explore", "attribute", "html", "junit")
 
 
 def _refuse_beside_schedule(ctx: click.Context) -> None:
     given = [
-        f"--{name}"
+        f"--{name.replace('_', '-')}"
         for name in (*_OF_REPEATS, *_OF_REPORTS)
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     ]

@@ -20,6 +20,7 @@ class Given:
         source: As `--state` has it; what was read from stdin as JSON.
         settings: As `--set` has them.
         deps, cassette: As these options have them.
+        longest_run: Seconds that one run may take.
         explore: Most schedules.
         attribute: Whether causes were looked for.
     """
@@ -29,6 +30,7 @@ class Given:
     settings: Sequence[str] = ()
     deps: str | None = None
     cassette: str | None = None
+    longest_run: float | None = None
     explore: int | None = None
     attribute: bool = False
 
@@ -52,6 +54,7 @@ def command_of(report: DeterminismReport, given: Given) -> str:
     words += _options("--multiset", views.multiset)
     if example is not None:
         return shlex.join([*words, "--schedule", str(example.schedule)])
+    words += _options("--longest-run", [given.longest_run])
     words += _options("--explore", [given.explore])
     return shlex.join([*words, "--attribute"] if given.attribute else words)
 

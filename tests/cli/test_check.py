@@ -575,3 +575,16 @@ builder.add_edge(START, "up")
 builder.add_edge("up", END)
 app = builder.compile()
 """
+
+
+def test_a_target_that_never_ends_can_be_given_a_limit(lift, flow):
+    base = ["check", "flow_to_check.py:slow", "--set", "topic=t", "--runs", "2"]
+
+    found = lift(*base, "--longest-run", "0.01")
+
+    assert found.exit_code == 1, found.output
+    assert "EVERY RUN FAILED" in found.stdout
+    assert "TimeoutError" in found.stdout
+    command = command_in(found.stdout)
+    assert command[command.index("--longest-run") + 1] == "0.01"
+    assert lift(*base, "--longest-run", "0").exit_code == 2
