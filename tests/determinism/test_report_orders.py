@@ -105,3 +105,16 @@ def test_of_a_function_the_fields_are_named():
 
     assert (found.first_divergent_node, found.first_divergent_field) == ("", "$.title")
     assert '+ "ba"' in str(found)
+
+
+async def never(_: object) -> None:
+    await asyncio.Event().wait()
+
+
+def test_what_is_stuck_in_any_order_is_told_once_with_its_line():
+    report = asyncio.run(check_determinism(never, None, 2, longest_run=0.01, explore=5))
+
+    (at,) = [line for line in str(report).splitlines() if "deadlock of" in line]
+    assert "in never (" in at
+    assert "  + " not in str(report)
+    assert "await asyncio.Event().wait()" in " ".join(str(report).split())
