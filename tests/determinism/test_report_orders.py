@@ -118,3 +118,13 @@ def test_what_is_stuck_in_any_order_is_told_once_with_its_line():
     assert "in never (" in at
     assert "  + " not in str(report)
     assert "await asyncio.Event().wait()" in " ".join(str(report).split())
+
+
+def test_the_page_tells_it_once_and_blames_no_other_order():
+    report = asyncio.run(check_determinism(never, None, 2, longest_run=0.01, explore=5))
+
+    page = report.to_html()
+
+    assert "◆ In the plain order: deadlock" in page
+    assert "another order of completion" not in page
+    assert "− plain" not in page

@@ -55,9 +55,14 @@ class CounterExample:
     shrink_runs: int
     replays: int
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the plain run comes to it already: then no order is to blame."""
+        return self.outcome.digest == self.expected.digest
+
     def __str__(self) -> str:
         lines = [f"comes to {self.outcome}"]
-        if self.outcome.digest != self.expected.digest:
+        if not self.is_plain:
             lines.append(f"instead of {self.expected}")
         lines += [f"when {constraint}" for constraint in self.constraints]
         lines += [f"waiting: {line}" for line in self.outcome.waiting]

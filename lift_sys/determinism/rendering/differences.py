@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
 
 from lift_sys.determinism.comparison.pairs import Difference
 from lift_sys.determinism.rendering.markup import Markup, joined, tag
 from lift_sys.determinism.reporting.text import around_difference
+
+if TYPE_CHECKING:
+    from lift_sys.determinism.exploration.results import CounterExample
 
 _SHOWN = 400  # letters of a value around the place where it begins to differ
 _PIECE = re.compile(r"\w+|\s+|.", re.DOTALL)
@@ -32,6 +36,13 @@ def difference_block(
         _line("+", labels[1], right, "ins"),
         class_="diff",
     )
+
+
+def outcome_block(example: CounterExample, labels: tuple[str, str] = ("usual", "other")) -> Markup:
+    """What a schedule comes to, against what the plain one does; alone if that is the same."""
+    if example.is_plain:
+        return tag("p", tag("code", str(example.outcome)))
+    return difference_block("outcome", str(example.expected), str(example.outcome), labels=labels)
 
 
 def difference_blocks(differences: Sequence[Difference], *, most: int) -> list[Markup]:

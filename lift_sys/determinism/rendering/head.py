@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from lift_sys.determinism.rendering.differences import difference_block, difference_blocks
+from lift_sys.determinism.rendering.differences import (
+    difference_block,
+    difference_blocks,
+    outcome_block,
+)
 from lift_sys.determinism.rendering.markup import Markup, tag
 from lift_sys.determinism.reporting.report import DeterminismReport
-from lift_sys.determinism.reporting.text import around_difference
 from lift_sys.execution.log import counted
 
 _MOST_CAUSES = 5
@@ -156,15 +159,12 @@ def _otherwise(report: DeterminismReport) -> Markup | None:
         return None
     if example is not None:
         orders = [tag("li", tag("code", str(each))) for each in example.constraints]
-        texts = around_difference(str(example.expected), str(example.outcome), width=400)
+        where = "In the plain order" if example.is_plain else "Under another order of completion"
         return tag(
             "div",
-            tag("h3", f"◆ Under another order of completion: {found.verdict}"),
-            tag(
-                "p", "The result is another one when" if orders else "The plain order comes to it."
-            ),
-            tag("ul", orders) if orders else None,
-            difference_block("outcome", *texts),
+            tag("h3", f"◆ {where}: {found.verdict}"),
+            [tag("p", "The result is another one when"), tag("ul", orders)] if orders else None,
+            outcome_block(example),
             class_="callout",
         )
     for each in report.differing_fields:

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from lift_sys.determinism.comparison.fields import FieldAgreement
-from lift_sys.determinism.rendering.differences import difference_block
+from lift_sys.determinism.rendering.differences import difference_block, outcome_block
 from lift_sys.determinism.rendering.markup import Child, shortened, tag
 from lift_sys.determinism.rendering.tables import (
     bullets,
@@ -17,7 +17,6 @@ from lift_sys.determinism.rendering.tables import (
     share_bar,
 )
 from lift_sys.determinism.reporting.report import DeterminismReport
-from lift_sys.determinism.reporting.text import around_difference
 from lift_sys.execution.log import counted
 
 _MOST_RUNS = 400
@@ -158,11 +157,7 @@ def exploration(report: DeterminismReport) -> Child:
             tag("p", f"Found after {counted(example.found_after, 'schedule')} by {example.found_by}; "
                 f"replayed {counted(example.replays, 'time')} with the same result."),
             tag("ul", orders) if orders else tag("p", "Already the plain order comes to it."),
-            difference_block(
-                "outcome",
-                *around_difference(str(example.expected), str(example.outcome), width=400),
-                labels=("plain", "found"),
-            ),
+            outcome_block(example, labels=("plain", "found")),
             tag("pre", example.schedule, class_="line-to-run"),
             bullets([f"waits: {line}" for line in example.outcome.waiting]),
         ]  # fmt: skip

@@ -116,7 +116,7 @@ def _explored(report: DeterminismReport) -> Iterator[tuple[str, str, int]]:
     yield "schedules", f"{found.verdict} after {schedules}, when {orders}", 3
     if report.first_divergence is not None or report.differing_fields:
         return  # shown there
-    if example.outcome.digest == example.expected.digest:  # stuck in the plain order already
+    if example.is_plain:
         yield "", example.outcome.text, 3
         return
     usual, other = around_difference(example.expected.text, example.outcome.text)
