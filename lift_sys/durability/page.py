@@ -168,9 +168,10 @@ class Page:
             body["stops"] = True
         elif isinstance(successor, Suspend):
             body["asks"] = successor.key
-        counted = Record(attempts=attempts)
-        counted.add(self._record)
-        if counted != Record(steps=1, attempts=ctx.attempt):
+        record = self._record
+        if record.steps != 1 or record.has_more() or attempts != ctx.attempt:
+            counted = Record(attempts=attempts)
+            counted.add(record)
             body["counts"] = counted.form()
         self._digest = await self._journal.keep("step", ctx, node, self._digest, body, elapsed)
         self._metadata, self._provenance = metadata, provenance

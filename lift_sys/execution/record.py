@@ -57,10 +57,22 @@ class Record:
 
     def add(self, inner: Record) -> None:
         """Add what a part of this one has counted."""
-        self.votes |= inner.votes
-        self.discarded += inner.discarded
-        for name in _COUNTS:
-            setattr(self, name, getattr(self, name) + getattr(inner, name))
+        # Each written out, and what is rare apart, because this is every kept step.
+        self.steps += inner.steps
+        self.attempts += inner.attempts
+        if inner.has_more():
+            self.cache_hits += inner.cache_hits
+            self.forks += inner.forks
+            self.branches += inner.branches
+            self.failed += inner.failed
+            self.cancelled += inner.cancelled
+            self.votes |= inner.votes
+            self.discarded += inner.discarded
+
+    def has_more(self) -> bool:
+        """Whether it has counted anything but steps and their attempts."""
+        # What failed or was cancelled is a branch, which is of a fork; and so is what was voted on.
+        return bool(self.forks or self.cache_hits)
 
     def form(self) -> dict[str, Any]:
         """The same as JSON; of what was discarded only where it was written."""
