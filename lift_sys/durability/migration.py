@@ -7,7 +7,6 @@ it happens in JSON, so classes that are gone are not needed.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -151,24 +150,17 @@ class _Migrating:
 
     def follow(self, fact: Fact, body: dict[str, Any]) -> None:
         """Turn what a fact wrote, and note the state after it."""
-        state = self.states[fact.input]
-        if fact.kind == "join":
-            writes = self.written_in(fact)
-        else:
-            writes = cast("list[Operation]", body.get("writes", []))
-        if writes:
-            state = copy.deepcopy(state)
-        made: list[Operation] = []
+        before = after = self.states[fact.input]
         kind = self.classes.state
+        is_join = fact.kind == "join"
+        writes = self.written_in(fact) if is_join else cast("Any", body.get("writes", []))
         for operation in writes:
-            if fact.kind != "join":
-                made += turned_operations(self.classes, kind, state, operation)
             # What reducers did is not known; a path that is not there is of no matter so far.
             with suppress(LookupError, TypeError):
-                state = apply(self.classes, kind, state, copy.deepcopy(operation))
+                after = apply(self.classes, kind, after, operation)
         if "writes" in body:
-            body["writes"] = made
-        self.states[fact.digest] = state
+            body["writes"] = turned_operations(self.classes, kind, (before, after), writes)
+        self.states[fact.digest] = after
 
     def written_in(self, join: Fact) -> list[Operation]:
         """What the branches of a join have written, in declared order."""

@@ -6,7 +6,7 @@ a migration hands on is operated on under its new name, and all else that differ
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from lift_sys.durability.recorded_types import ANY, RecordedType
@@ -15,12 +15,18 @@ from lift_sys.durability.recorded_values import RecordedClasses
 #: `["set", path, value]` and so on: see `codec/writes.py`.
 Operation: TypeAlias = list[Any]
 
-# Tags of what may be a list of pairs.
+#: A value before and after a step.
+Values: TypeAlias = tuple[Any, Any]
+
+# Where values stand in a tagged form, and besides fields; tags of what may be a list of pairs.
+_HOMES = frozenset(("v", "$extra", "$private"))
 _MAPPINGS = frozenset(("dict", "OrderedDict", "Counter", "defaultdict"))
 
 
 def apply(classes: RecordedClasses, kind: RecordedType, form: Any, operation: Operation) -> Any:
-    """Do an operation to a recorded value of the type `kind`; return it, or what replaces it.
+    """A recorded value of the type `kind` after an operation; it stays as it is itself.
+
+    Both share what the operation does not touch.
 
     Raises:
         LookupError: There is nothing at the operation's path.
@@ -28,8 +34,9 @@ def apply(classes: RecordedClasses, kind: RecordedType, form: Any, operation: Op
     action, path, *rest = operation
     if not path:
         if action == "append":
-            form += rest[0]
+            return [*form, *rest[0]]
         return rest[0] if action == "set" else form
+    form = _copied(form, kind)
     step, *deeper = path
     of = _type(classes, kind, form, step)
     is_last = not deeper and action in ("set", "delete")
@@ -46,44 +53,60 @@ def apply(classes: RecordedClasses, kind: RecordedType, form: Any, operation: Op
 
 
 def turned_operations(
-    classes: RecordedClasses, kind: RecordedType, before: Any, operation: Operation
+    classes: RecordedClasses, kind: RecordedType, values: Values, operations: Sequence[Operation]
 ) -> list[Operation]:
-    """What becomes of an operation.
+    """What becomes of a write set, of which no operation is about what another has made.
 
     Args:
         classes: The run's classes, and the functions of the migration.
         kind: The type of the value that it is done to.
-        before: That value, as it was recorded.
-        operation: As it was recorded.
+        values: That value as it was recorded, before and after; None where it is not known.
+        operations: As they were recorded.
 
     Raises:
-        LookupError: It can't be told what the operation is about.
+        LookupError: It can't be told what an operation is about.
     """
-    action, path, *rest = operation
-    turns = classes.turns(before, kind)
-    if not path:
-        if action == "set":
-            return [["set", [], classes.turned(rest[0], kind)]]
-        if action == "append":
-            return [["append", [], [classes.turned(each, kind.item(0)) for each in rest[0]]]]
-        return [] if turns else [operation]  # of renamed fields it is not told which were given
-    step, *deeper = path
-    of = _type(classes, kind, before, step)
-    if not deeper and action == "delete":
-        made = [operation]
-    elif not deeper and action == "set":
-        made = [["set", path, classes.turned(rest[0], of)]]
-    else:
-        child = _child(before, step, kind)
-        inner = turned_operations(classes, of, child, [action, deeper, *rest])
-        made = [[kept, [step, *way], *more] for kept, way, *more in inner]
-    if not turns:
-        return made
-    if before is None:
+    turns = any(classes.turns(each, kind) for each in values)
+    whole: list[Operation] = []
+    inside: dict[str, list[Operation]] = {}
+    for operation in operations:
+        if operation[1]:
+            inside.setdefault(repr(operation[1][0]), []).append(operation)
+        else:
+            whole += _on_whole(classes, kind, operation, turns=turns)
+    found = [each for group in inside.values() for each in _on_part(classes, kind, values, group)]
+    if not (turns and found):
+        return whole + found
+    if None in values:
         raise LookupError("the value before it is not known")
-    after = apply(classes, kind, copy.deepcopy(before), operation)
-    given = [classes.inside(each, kind) for each in (before, after)]
-    return _handed_on(made, given, [classes.called(each, kind) for each in given])
+    given = [classes.inside(each, kind) for each in values]
+    return whole + _handed_on(found, given, [classes.called(each, kind) for each in given])
+
+
+def _on_whole(
+    classes: RecordedClasses, kind: RecordedType, operation: Operation, *, turns: bool
+) -> list[Operation]:
+    action, _, *rest = operation
+    if action == "set":
+        return [["set", [], classes.turned(rest[0], kind)]]
+    if action == "append":
+        return [["append", [], [classes.turned(each, kind.item(0)) for each in rest[0]]]]
+    return [] if turns else [operation]  # of renamed fields it is not told which were given
+
+
+def _on_part(
+    classes: RecordedClasses, kind: RecordedType, values: Values, operations: Sequence[Operation]
+) -> list[Operation]:
+    """Operations on what is at one step, or further inside, with the values there turned."""
+    step = operations[0][1][0]
+    before, after = values
+    of = _type(classes, kind, after if before is None else before, step)
+    deeper = [[action, path[1:], *rest] for action, path, *rest in operations]
+    inside = [each for each in deeper if each[0] != "delete" or each[1]]
+    children = _child(before, step, kind), _child(after, step, kind)
+    made = turned_operations(classes, of, children, inside)
+    made += [each for each in deeper if each[0] == "delete" and not each[1]]
+    return [[action, [step, *path], *rest] for action, path, *rest in made]
 
 
 def _handed_on(
@@ -93,18 +116,19 @@ def _handed_on(
     old, new = made
     changed = {name: None for name in new if name not in old or old[name] != new[name]}
     found: list[Operation] = []
+    names: dict[str, list[str]] = {}
     for action, path, *rest in operations:
         field, *deeper = path
         if field not in given[0] and field not in given[1]:  # no field, but a private attribute
             found.append([action, path, *rest])
             continue
-        names = _names(field, given, made)
-        if not names and action != "fields" and not changed:
+        if field not in names:
+            names[field] = _names(field, given, made)
+        if not names[field] and action != "fields" and not changed:
             raise LookupError(f"it is not clear what has become of the field `{field}`")
-        for name in names:
-            changed.pop(name, None)
-            found.append([action, [name, *deeper], *rest])
-    return found + [["set", [name], new[name]] for name in changed]
+        found += [[action, [name, *deeper], *rest] for name in names[field]]
+    handed_on = {name for each in names.values() for name in each}
+    return found + [["set", [name], new[name]] for name in changed if name not in handed_on]
 
 
 def _names(field: str, given: list[dict[str, Any]], made: list[dict[str, Any]]) -> list[str]:
@@ -133,6 +157,21 @@ def _child(form: Any, step: Any, kind: RecordedType) -> Any:
         return home[key]
     except (LookupError, TypeError):
         return None
+
+
+def _copied(form: Any, kind: RecordedType) -> Any:
+    """A copy of what a step of a path may change: not of the values inside."""
+    if not isinstance(form, dict):
+        return [[*pair] for pair in form] if kind.is_mapping else [*form]
+    made = {**form}
+    for name in _HOMES & made.keys():
+        inner = made[name]
+        if isinstance(inner, dict):
+            made[name] = {**inner}
+        elif isinstance(inner, list):
+            is_pairs = made.get("$") in _MAPPINGS
+            made[name] = [[*pair] for pair in inner] if is_pairs else [*inner]
+    return made
 
 
 def _inner(form: Any) -> Any:

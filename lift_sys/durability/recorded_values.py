@@ -5,7 +5,6 @@ Before editing: a value is turned from the inside out, and a function is always 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -36,6 +35,10 @@ class RecordedClasses:
         self.functions = functions
         self.state = RecordedType(shape.get("state") or "")
         self._fields: dict[str, dict[str, RecordedType]] = {}
+        # What became of objects and lists, by identity, with these, so that they stay. Most of a
+        # state is the same object after a step as before it, and nothing here changes one in place.
+        self._insides: dict[tuple[int, RecordedType], tuple[Any, Any]] = {}
+        self._made: dict[tuple[int, RecordedType], tuple[Any, Any]] = {}
         nodes = {name: node["fields"] for name, node in shape.get("nodes", {}).items()}
         for name, fields in {**nodes, **shape.get("types", {})}.items():
             types = {field: parsed(text) for field, text in fields.items()}
@@ -65,10 +68,16 @@ class RecordedClasses:
 
     def inside(self, form: Any, kind: RecordedType) -> Any:
         """A value of which only the values inside are turned."""
+        if not isinstance(form, (list, dict)):
+            return form
+        known = self._insides.get((id(form), kind))
+        if known is None:
+            known = self._insides[id(form), kind] = form, self._inside(form, kind)
+        return known[1]
+
+    def _inside(self, form: Any, kind: RecordedType) -> Any:
         if isinstance(form, list):
             return self._items(form, kind)
-        if not isinstance(form, dict):
-            return form
         if "$" in form and ":" not in form["$"]:  # a container, or a leaf such as a date
             return {key: self.turned(each) for key, each in form.items()}
         name = self.class_of(form, kind)
@@ -88,12 +97,16 @@ class RecordedClasses:
         if function is None:
             return form
         if not isinstance(form, dict):
-            return function(copy.deepcopy(form))
-        given = {key: each for key, each in form.items() if key not in _GIVEN}
-        made = function(copy.deepcopy(given))
-        if not isinstance(made, dict):
-            raise TypeError(f"it gave a {type(made).__name__} instead of a dict")
-        return {**{key: each for key, each in given.items() if key.startswith("$")}, **made}
+            return function(_copied(form))
+        known = self._made.get((id(form), kind))
+        if known is None:
+            given = {key: each for key, each in form.items() if key not in _GIVEN}
+            made = function(_copied(given))
+            if not isinstance(made, dict):
+                raise TypeError(f"it gave a {type(made).__name__} instead of a dict")
+            made = {**{key: each for key, each in given.items() if key.startswith("$")}, **made}
+            known = self._made[id(form), kind] = form, made
+        return known[1]
 
     def _items(self, form: list[Any], kind: RecordedType) -> list[Any]:
         if kind.is_mapping:
@@ -132,6 +145,13 @@ class RecordedClasses:
             return rows
         values = [[row[name] for name in fields] for row in rows]
         return [{"$": "rows", "node": rows[0]["$"], "fields": fields, "rows": values}]
+
+
+def _copied(form: Any) -> Any:
+    """A copy for a function, which may change what it is given."""
+    if isinstance(form, dict):
+        return {key: _copied(each) for key, each in form.items()}
+    return [_copied(each) for each in form] if isinstance(form, list) else form
 
 
 def names_in(form: Any) -> Iterator[str]:
