@@ -144,8 +144,8 @@ class _Migrating:
         if "value" in body and fact.address in self.forks:
             asked: Any = self.forks[fact.address].body["successor"]
             body["value"] = classes.answer(body["value"], asked)
-        if "result" in body:  # it was of another state; what comes out now is taken as it comes
-            body["result"] = None
+        if "joined" in body:  # it was of another state; what comes out now is taken as it comes
+            body["joined"] = None
         return body
 
     def follow(self, fact: Fact, body: dict[str, Any]) -> None:

@@ -243,7 +243,8 @@ class Page:
         self._add(written, "provenance", base.provenance, provenance)
         came_out = chain("", written)
         if self._join is not None:
-            if self._join.body.get("result") not in (None, came_out):
+            # Before schema 3 it was `result`, a digest of other forms, which nothing can be held to.
+            if self._join.body.get("joined") not in (None, came_out):
                 self._journal.refuse(
                     self._address,
                     "the branches came together differently this time: a reducer, a key or a "
@@ -251,7 +252,7 @@ class Page:
                 )
             self._digest = self._join.digest
         else:
-            body = ends_of(results) | {"result": came_out}
+            body = ends_of(results) | {"joined": came_out}
             await self._keep_join(node, base, body, lost)
         self._metadata, self._provenance = joined.metadata, provenance
         self._has_notes = True, True

@@ -8,15 +8,19 @@ import sqlite3
 import sys
 import tempfile
 import threading
+from datetime import date
 from pathlib import Path
 
 import pytest
+from durability import older_run
 from durability.programs import run_python
 from durability.records import fact, run
 
 from lift_sys.durability import RunQuery, SqliteStore
 from lift_sys.durability.stores import sqlite as sqlite_module
-from lift_sys.errors import StoreError
+from lift_sys.durability.stores.schema import NEWEST
+from lift_sys.errors import MissingSecretError, StoreError
+from lift_sys.state.canonical import digest
 
 SAMPLES = Path(__file__).with_name("samples")
 
@@ -59,6 +63,34 @@ async def test_an_older_schema_is_migrated(tmp_path):
         assert migrated.execute(tables).fetchall() == new.execute(tables).fetchall()
     migrated.close()
     new.close()
+
+
+async def test_a_run_of_an_older_version_goes_on(tmp_path):
+    """Its typed JSON had other forms; what its steps did comes back as it was."""
+    path = tmp_path / "old.db"
+    write_sql(path, (SAMPLES / "schema_2.sql").read_text(encoding="utf-8"))
+
+    async with SqliteStore(path) as store:
+        with pytest.raises(MissingSecretError, match="entry.*key"):
+            await older_run.GRAPH.resume("older", store=store)
+        secrets = {"entry['key']": "hidden"}
+        kept = await older_run.GRAPH.resume("older", store=store, secrets=secrets)
+        again = await older_run.GRAPH.resume("older", store=store, secrets=secrets)
+
+    whole = await older_run.GRAPH.run(state=older_run.begun(), seed=7)
+    for found in (kept, again):
+        assert found.output == whole.output == date(2026, 2, 4)
+        assert digest([found.state, found.context.metadata]) == digest(
+            [whole.state, whole.context.metadata]
+        )
+
+
+@pytest.mark.parametrize("version", range(1, NEWEST))
+def test_each_older_version_has_a_sample(version):
+    """Or nobody would see that it can't be read any more."""
+    text = (SAMPLES / f"schema_{version}.sql").read_text(encoding="utf-8")
+
+    assert f'INSERT INTO "lift_schema" VALUES({version});' in text
 
 
 @pytest.mark.parametrize(

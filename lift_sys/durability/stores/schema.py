@@ -2,7 +2,9 @@
 
 What changes with each step is in narrow rows; what a run was started with, which may be large, is
 written once and has a table of its own. Facts know their run by a number, as names are long.
-Times are microseconds since 1970, in UTC.
+Times are microseconds since 1970, in UTC. The version is of all that is in the store, typed JSON
+included: where an older lift_sys would not read a new form, or read something else, a version is
+added here, if only to be refused there.
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX lift_runs_elapsed ON lift_runs (elapsed)",
         "CREATE INDEX lift_facts_node ON lift_facts (node, run) WHERE kind = 'step'",
     ),
+    # What typed dicts, private attributes and extras hold is written by their annotations, and joins
+    # have other digests. All older forms can be read; an older version could not read these.
+    (),
 )
 NEWEST: Final = len(MIGRATIONS)
 
