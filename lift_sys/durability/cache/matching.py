@@ -22,4 +22,9 @@ def is_called(name: str, node: Any) -> bool:
     wanted, is_whole = names_of(node)
     if is_whole:
         return name == wanted
-    return name.rpartition(":")[2].rpartition(".")[2] == wanted
+    return own_name(name) == wanted
+
+
+def own_name(name: str) -> str:
+    """The name alone, of `module:qualname`."""
+    return name.rpartition(":")[2].rpartition(".")[2]

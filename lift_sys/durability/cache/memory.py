@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from lift_sys.core.policies import at_least_one
 from lift_sys.core.ports import CacheEntry, CacheKey, Clock
+from lift_sys.durability.cache.ages import Ages, Span
 from lift_sys.durability.cache.matching import is_called
 
 
@@ -16,8 +16,7 @@ from lift_sys.durability.cache.matching import is_called
 class _Kept:
     key: CacheKey
     entry: CacheEntry
-    made: float
-    expires: float | None
+    span: Span
 
 
 class MemoryCache:
@@ -36,11 +35,9 @@ class MemoryCache:
         self, max_size: int = 10_000, *, ttl: float | None = None, clock: Clock | None = None
     ) -> None:
         at_least_one("max_size", max_size)
-        if ttl is not None and not ttl > 0:
-            raise ValueError(f"ttl must be more than 0 seconds, not {ttl!r}")
         self.max_size = max_size
         self.ttl = ttl
-        self._clock = clock
+        self._ages = Ages(ttl, clock)
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -56,7 +53,8 @@ class MemoryCache:
             kept = self._kept.get(key.digest)
             if kept is None:
                 return None
-            if kept.expires is not None and kept.expires <= self._now():
+            expires = kept.span.expires
+            if expires is not None and expires <= self._ages.now():
                 del self._kept[key.digest]
                 return None
             self._kept.move_to_end(key.digest)
@@ -64,9 +62,9 @@ class MemoryCache:
 
     async def put(self, key: CacheKey, entry: CacheEntry) -> None:
         """As `Cache.put`."""
-        made, ttl = self._now(), self.ttl if key.ttl is None else key.ttl
+        kept = _Kept(key, entry, self._ages.span(key))
         with self._lock:
-            self._kept[key.digest] = _Kept(key, entry, made, None if ttl is None else made + ttl)
+            self._kept[key.digest] = kept
             self._kept.move_to_end(key.digest)
             while len(self._kept) > self.max_size:
                 self._kept.popitem(last=False)
@@ -80,7 +78,7 @@ class MemoryCache:
         older_than: float | None = None,
     ) -> int:
         """As `Cache.invalidate`."""
-        latest = None if older_than is None else self._now() - older_than
+        latest = None if older_than is None else self._ages.now() - older_than
         with self._lock:
             doomed = [
                 digest
@@ -88,15 +86,11 @@ class MemoryCache:
                 if (node is None or is_called(kept.key.node, node))
                 and (version is None or kept.key.version == version)
                 and (tag is None or tag in kept.key.tags)
-                and (latest is None or kept.made < latest)
+                and (latest is None or kept.span.made < latest)
             ]
             for digest in doomed:
                 del self._kept[digest]
         return len(doomed)
-
-    def _now(self) -> float:
-        now = datetime.now(UTC) if self._clock is None else self._clock.now()
-        return now.timestamp()
 
 
 class NoOpCache:

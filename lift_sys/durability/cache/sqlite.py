@@ -15,15 +15,15 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from lift_sys.core.policies import at_least_one
 from lift_sys.core.ports import CacheEntry, CacheKey, Clock
+from lift_sys.durability.cache.ages import Ages
 from lift_sys.durability.cache.file import PATIENCE, is_busy, prepare, reason_of
-from lift_sys.durability.cache.matching import names_of
+from lift_sys.durability.cache.matching import names_of, own_name
 from lift_sys.durability.cache.records import Records
 from lift_sys.errors import StoreError
 
@@ -59,12 +59,10 @@ class SqliteCache:
     ) -> None:
         if max_size is not None:
             at_least_one("max_size", max_size)
-        if ttl is not None and not ttl > 0:
-            raise ValueError(f"ttl must be more than 0 seconds, not {ttl!r}")
+        self._ages = Ages(ttl, clock)
         self.path = Path(path).absolute()
         self.max_size = max_size
         self.ttl = ttl
-        self._clock = clock
         self._records = Records()
         self._connections: list[sqlite3.Connection] = []
         self._own = threading.local()
@@ -84,7 +82,7 @@ class SqliteCache:
             ValueError: What is kept is not what this program can take.
         """
         self._check_open()
-        now = self._now()
+        now = self._ages.now()
         try:
             body = self._explained(self._find, key.digest, now, patience=0.0)
         except _BusyError:
@@ -99,11 +97,16 @@ class SqliteCache:
             UnkeptValueError: Something can't be kept as JSON; it names the path.
         """
         body = self._records.write(key, entry)
-        made, ttl = self._now(), self.ttl if key.ttl is None else key.ttl
-        name = key.node.rpartition(":")[2].rpartition(".")[2]
         tags = json.dumps(key.tags)
-        expires = None if ttl is None else made + ttl
-        row = (key.digest, key.node, name, key.version, tags, made, expires, body)
+        row = (
+            key.digest,
+            key.node,
+            own_name(key.node),
+            key.version,
+            tags,
+            *self._ages.span(key),
+            body,
+        )
         await self._in_thread(self._keep, row)
 
     async def invalidate(
@@ -128,7 +131,7 @@ class SqliteCache:
         if tag is not None:
             conditions.append(("EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)", tag))
         if older_than is not None:
-            conditions.append(("made < ?", self._now() - older_than))
+            conditions.append(("made < ?", self._ages.now() - older_than))
         where = " AND ".join(text for text, _ in conditions) or "1"
         return await self._in_thread(
             self._change, f"DELETE FROM results WHERE {where}", [value for _, value in conditions]
@@ -226,10 +229,6 @@ class SqliteCache:
     def _change(self, statement: str, values: list[Any]) -> int:
         with self._writing:
             return self._connection().execute(statement, values).rowcount
-
-    def _now(self) -> float:
-        now = datetime.now(UTC) if self._clock is None else self._clock.now()
-        return now.timestamp()
 
 
 class _BusyError(Exception):

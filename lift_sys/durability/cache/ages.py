@@ -1,0 +1,43 @@
+"""How old entries are, and how long they are good."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from lift_sys.core.ports import CacheKey, Clock
+
+
+class Span(NamedTuple):
+    """When an entry was made and until when it is good, in seconds since 1970; None is for ever."""
+
+    made: float
+    expires: float | None
+
+
+class Ages:
+    """Tells the time for one cache.
+
+    Args:
+        ttl: Seconds for which entries are good whose policy does not say; None is for ever.
+        clock: The wall clock if None.
+
+    Raises:
+        ValueError: `ttl` is not positive.
+    """
+
+    def __init__(self, ttl: float | None, clock: Clock | None) -> None:
+        if ttl is not None and not ttl > 0:
+            raise ValueError(f"ttl must be more than 0 seconds, not {ttl!r}")
+        self.ttl = ttl
+        self._clock = clock
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        now = datetime.now(UTC) if self._clock is None else self._clock.now()
+        return now.timestamp()
+
+    def span(self, key: CacheKey) -> Span:
+        """Of an entry that is made now."""
+        made, ttl = self.now(), self.ttl if key.ttl is None else key.ttl
+        return Span(made, None if ttl is None else made + ttl)
