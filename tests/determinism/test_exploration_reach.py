@@ -8,11 +8,13 @@ import functools
 import json
 import logging
 import math
+import os
 import re
 import sys
 import types
 import weakref
 from collections import deque
+from pathlib import PurePath
 
 import pytest
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -694,9 +696,38 @@ def of_the_process(base, values):
     return sum(values) + 0 * os.getpid()
 
 
+def by_an_alias(base, values):
+    import os
+
+    path = os.path
+    return sum(values) + path.exists("/none")
+
+
+def of_a_file(base, values):
+    import os.path
+
+    return sum(values) + os.path.exists("/none")
+
+
+def of_a_named_file(base, values):
+    from os import path
+
+    return sum(values) + path.isfile("/none")
+
+
+def of_a_path(base, values):
+    from pathlib import Path
+
+    return sum(values) + Path("none").exists()
+
+
 @pytest.mark.parametrize(
     "rule",
     [
+        by_an_alias,
+        of_a_file,
+        of_a_named_file,
+        of_a_path,
         first_total,
         first_of_a_class,
         first_aside,
@@ -711,3 +742,26 @@ def test_a_rule_that_reaches_out_is_not_proven(rule):
 
     assert proof.verdict in ("refuted", "unproven"), str(proof)
     assert proof.refutation or proof.caveats
+
+
+def joined(base, values):
+    return os.path.join("a", *map(str, values)) + os.sep
+
+
+def split_inside(base, values):
+    import os.path
+
+    return os.path.splitext(f"{sum(values)}.txt")
+
+
+def named_inside(base, values):
+    from os import fspath, path
+
+    return path.basename(fspath(PurePath("a", *map(str, values))))
+
+
+@pytest.mark.parametrize("rule", [joined, split_inside, named_inside])
+def test_names_of_files_are_values_like_others(rule):
+    proof = prove_merge(rule, [3, 1, 4], base=0)
+
+    assert (proof.verdict, proof.caveats) == ("holds", ())

@@ -237,3 +237,39 @@ def test_trials_leave_nothing_behind():
     prove_merge(keeps_the_first, [3, 1, 4], base=0)
 
     assert Once.last is None
+
+
+@functools.lru_cache
+def _list_of(number):
+    return []
+
+
+@functools.cache
+def _dict_of(number):
+    return {}
+
+
+def fills_what_is_cached(base, values):
+    _list_of(0).append(1)
+    return sum(values) + (len(_list_of(0)) > 10_000)
+
+
+def fills_a_cached_dict(base, values):
+    found = _dict_of(0)
+    found[len(found)] = 1
+    return sum(values) + (len(found) > 10_000)
+
+
+@pytest.mark.parametrize("rule", [fills_what_is_cached, fills_a_cached_dict])
+def test_what_a_cache_has_given_may_be_changed_by_whoever_got_it(rule):
+    proof = prove_merge(rule, [3, 1, 4], base=0)
+
+    assert proof.verdict == "unproven"
+    assert "keeps what can be changed" in str(proof)
+
+
+def test_a_rule_that_always_fails_says_so_once():
+    def fails(base, values):
+        raise ValueError("no good")
+
+    assert str(prove_merge(fails, [1, 2], base=0)).count("no good") == 1

@@ -142,6 +142,14 @@ def is_mutable(value: Any) -> bool:
     return not (cls in ATOMS or issubclass(cls, CODE))
 
 
+def is_fixed(value: Any) -> bool:
+    """Whether nothing in a value can ever change."""
+    if isinstance(value, (tuple, frozenset)):
+        return all(map(is_fixed, value))
+    cls = type(value)
+    return cls in ATOMS or (issubclass(cls, (*CODE, *_IMMUTABLE)) and is_library(cls.__module__))
+
+
 @lru_cache(maxsize=4096)
 def is_known(cls: Any) -> bool:
     """Whether the attributes of instances have to be looked at, and show all that there is."""

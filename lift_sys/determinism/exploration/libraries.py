@@ -81,8 +81,32 @@ SUPPORTED = frozenset(
 )
 """Frameworks that the harness looks into or records; that they keep nothing else is assumed."""
 
+# Of names and paths, without a look at the file system.
+_OF_OS = frozenset({"fspath", "PathLike", "sep", "altsep", "extsep", "pathsep", "linesep"})
+_OF_PATHS = frozenset(
+    [
+        "basename",
+        "commonpath",
+        "commonprefix",
+        "dirname",
+        "isabs",
+        "join",
+        "normcase",
+        "normpath",
+        "sep",
+        "split",
+        "splitdrive",
+        "splitext",
+    ]
+)
 # Of these modules only what is named.
 _ONLY = {
+    "os": _OF_OS,
+    "posix": _OF_OS,
+    "nt": _OF_OS,
+    "posixpath": _OF_PATHS,
+    "ntpath": _OF_PATHS,
+    "pathlib": frozenset({"PurePath", "PurePosixPath", "PureWindowsPath"}),
     "gc": frozenset({"collect"}),
     "logging": frozenset(
         [
@@ -131,6 +155,12 @@ def unwatched(module: str, name: str = "") -> str:
     if name in _NEVER.get(public, ()):
         return f"{public}.{name}"
     return "" if public in _STATELESS | _PACKAGES | SUPPORTED else public
+
+
+def is_listed(module: str) -> bool:
+    """Whether something of a library may be used unwatched, so that code which imports it is followed."""
+    root = module.partition(".")[0]
+    return root in _ONLY or not unwatched(root)
 
 
 # Ours; and the module in which execnet runs the workers of pytest-xdist, which knows all tests.

@@ -13,7 +13,7 @@ from typing import Any
 from lift_sys.determinism.exploration.fingerprints import Same
 from lift_sys.determinism.exploration.guards import Guard
 from lift_sys.determinism.exploration.kinds import is_mutable
-from lift_sys.determinism.exploration.libraries import imported, is_library, unwatched
+from lift_sys.determinism.exploration.libraries import imported, is_library, is_listed, unwatched
 from lift_sys.determinism.exploration.names import Import, Names
 
 # Flags of types: what is made by a class statement, and what can't be changed all the same.
@@ -84,7 +84,8 @@ class Mentions:
                     else:
                         self._variable(namespace, name, module)
             elif isinstance(value, ModuleType):
-                self._module(value, name, names, own=own)
+                if name in names.globals or not own:  # an attribute may have the name of a module
+                    self._module(value, name, names, own=own)
             else:
                 if name in names.stored or is_mutable(value):
                     self._variable(namespace, name, module)
@@ -117,11 +118,12 @@ class Mentions:
         if not attributes:
             self._library(name)
         for each in attributes:
-            self._library(name, each)
             value = getattr(module, each, None)
-            if isinstance(value, ModuleType):
-                self._library(value.__name__)
-            elif callable(value) or is_mutable(value):
+            if isinstance(value, ModuleType):  # as `os.path`
+                self._module(value, f"{alias}.{each}", names)
+                continue
+            self._library(name, each)
+            if callable(value) or is_mutable(value):
                 self._wait(value)
 
     def _import(self, each: Import, names: Names, namespace: dict[str, Any]) -> None:
@@ -129,9 +131,10 @@ class Mentions:
         full = each.module
         if each.level:
             full = resolve_name("." * each.level + full, namespace.get("__package__") or "")
-        found = (
-            None if unwatched(full.partition(".")[0], "*") and is_library(full) else imported(full)
-        )
+        root = full.partition(".")[0]
+        if each.alias == root and is_library(full):
+            full = root  # `import os.path` is `os` to the code
+        found = imported(full) if is_listed(full) or not is_library(full) else None
         if not isinstance(found, ModuleType):
             if is_library(full) and (each.names or each.alias):
                 for name in each.names or names.of(each.alias) or ("",):
@@ -152,7 +155,7 @@ class Mentions:
                 self._variable(vars(found), name, full)
                 self._wait(value)
             else:
-                self._library(full, name)
+                self._library(found.__name__, name)
                 self._wait(value)
 
     def _attributes(self, owner: Any) -> None:

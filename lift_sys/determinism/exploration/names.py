@@ -52,7 +52,8 @@ _REFLECTION = frozenset(
         "print_stack",
     ]
 )
-_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR")
+_READS = ("LOAD_ATTR", "LOAD_METHOD")
+_ATTRIBUTES = (*_READS, "STORE_ATTR", "DELETE_ATTR")
 _GLOBALS = (
     "LOAD_GLOBAL",
     "LOAD_NAME",
@@ -90,8 +91,9 @@ class Names:
         assigned: Attributes that it assigns by themselves.
         foreign: Attributes that it uses of something else than its `self`.
         globals: Names that are looked up in the module.
-        chains: Names with an attribute that is read of, or stored in, what they stand for.
-        bare: Names that are used without an attribute: given on, called, compared.
+        chains: Names, also dotted ones, with an attribute that is read of, or stored in, what they
+            stand for.
+        bare: Names, also dotted ones, that are used without an attribute: given on, called, compared.
         imports: What it imports by itself.
     """
 
@@ -137,13 +139,17 @@ def names_in(code: CodeType) -> Names:
         if name in _ATTRIBUTES and not _is_self(instructions[at - 1]):
             foreign.add(argument)
         if name.startswith("LOAD_") and name not in _ATTRIBUTES and name != "LOAD_CONST":
-            following = instructions[at + 1] if at + 1 < len(instructions) else instruction
             *others, last = argument if isinstance(argument, tuple) else (argument,)
             bare.update(str(each) for each in others)
-            if following.opname in _ATTRIBUTES:
-                chains.add((str(last), following.argval))
-            else:
-                bare.add(str(last))
+            dotted = str(last)
+            for following in instructions[at + 1 :]:
+                if following.opname not in _ATTRIBUTES:
+                    bare.add(dotted)
+                    break
+                chains.add((dotted, following.argval))
+                if following.opname not in _READS:
+                    break
+                dotted = f"{dotted}.{following.argval}"
     for constant in code.co_consts:
         if isinstance(constant, str) and constant.isidentifier():
             # As in `globals()["TOTAL"] += 1` and `setattr(module, "TOTAL", 1)`.

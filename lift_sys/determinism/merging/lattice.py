@@ -33,10 +33,8 @@ class Refutation:
     when: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.reason}: branches {list(self.subset)} give {self.first}, but {self.second} "
-            f"{self.when}"
-        )
+        text = f"{self.reason}: branches {list(self.subset)} give {self.first}"
+        return text if self.first == self.second else f"{text}, but {self.second} {self.when}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

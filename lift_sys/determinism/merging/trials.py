@@ -7,6 +7,7 @@ have a hidden state by, not yet that it has one; that takes two trials with uneq
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,7 @@ from lift_sys.determinism.attribution.running import call_in_child
 from lift_sys.determinism.attribution.settings import Setting, Source
 from lift_sys.determinism.attribution.worker import fork, silence
 from lift_sys.determinism.exploration.fingerprints import Picture
+from lift_sys.determinism.exploration.kinds import is_fixed
 from lift_sys.determinism.exploration.mentions import Place
 from lift_sys.determinism.exploration.outside_world import noticed
 from lift_sys.determinism.exploration.reach import Reach
@@ -40,6 +42,7 @@ _ASKS: dict[Source, str] = {
 }
 _MOVED: tuple[Source, ...] = ("rng", "clock", "entropy")
 _CACHE = type(lru_cache(len))
+_LINK = "_lru_list_elem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,10 @@ class _Watch:
             reach.add_thing(part, "the rule")
         self._picture = Picture()
         # A cache gives what its function would; whether that is always the same is seen by itself.
-        self._places = [each for each in reach.places.values() if type(each.holder) is not _CACHE]
+        # But what it has given may be changed by whoever got it.
+        found = reach.places.values()
+        self._places = [each for each in found if type(each.holder) is not _CACHE]
+        self._caches = [each for each in found if type(each.holder) is _CACHE]
         self._before = [self._look(place) for place in self._places]
 
     def _look(self, place: Place) -> object:
@@ -165,9 +171,24 @@ class _Watch:
         ]
         if changed:
             yield f"it has a state of its own ({', '.join(dict.fromkeys(changed))})"
+        for place in self._caches:
+            if not all(map(is_fixed, _results_in(place))):
+                yield f"{place.name} keeps what can be changed"
         yield from sorted(self._reach.caveats)
         for kind in sorted(self._picture.opaque):
             yield f"it can reach a {kind}, which can't be looked into"
+
+
+def _results_in(cache: Place) -> Iterator[Any]:
+    """What an `lru_cache` keeps: in a dict by arguments; if it has a limit, in links of that dict."""
+    kept, own = cache.holder, vars(cache.holder)
+    limited = kept.cache_parameters()["maxsize"] is not None
+    for part in gc.get_referents(kept):
+        if type(part) is dict and part is not own:
+            is_its_own = not limited or all(type(each).__name__ == _LINK for each in part.values())
+            yield from [part] if not is_its_own else () if limited else part.values()
+        elif part is not own and type(part) is not object:  # its mark
+            yield part
 
 
 def _asked(controls: Controls) -> Iterator[str]:
