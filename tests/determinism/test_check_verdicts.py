@@ -204,3 +204,20 @@ def test_views_that_leave_nothing_to_compare_do_not_pass():
     assert "leaves out all that a run comes to (output)" in report.notes[0]
     assert "($.cells, $.noise, $.start)" in whole.notes[0]
     assert checked(Graph(Cell(End())), Table(), ignore=["$.cells"]).accepted
+
+
+@pytest.mark.parametrize("hidden", ["note", "part"])
+async def test_notes_and_parts_of_an_error_are_compared(hidden):
+    numbers = itertools.count()
+
+    async def fails(state: object) -> None:
+        number = next(numbers) % 2
+        if hidden == "part":
+            raise ExceptionGroup("both failed", [ValueError(number), KeyError("b")])
+        error = ValueError("failed")
+        error.add_note(f"number {number}")
+        raise error
+
+    report = await check_determinism(fails, None, runs=4)
+
+    assert report.verdict == "not deterministic"

@@ -24,7 +24,7 @@ class Failure(BaseModel):
 
     Attributes:
         type: Name of the exception's class; of the node's own exception where a node raised.
-        text: Its message, with memory addresses blanked.
+        text: Its message, notes, and what a group holds, with memory addresses blanked.
         address: The step that raised it, as `address:node`; empty if it is not known.
     """
 
@@ -83,9 +83,12 @@ def failure_of(error: BaseException) -> Failure:
         return Failure(type=type(error).__name__, text="\n".join([error.message, *lines]))
     address = getattr(error, "address", "")
     node = getattr(error, "node", "")
+    lines = [str(error), *getattr(error, "__notes__", ())]
+    if isinstance(error, BaseExceptionGroup):
+        lines += [str(failure_of(each)) for each in error.exceptions]
     return Failure(
         type=type(error).__name__,
-        text=_MEMORY_ADDRESS.sub("0x...", str(error)),
+        text=_MEMORY_ADDRESS.sub("0x...", "\n".join(lines)),
         address=located(address, node) if isinstance(address, str) and address else "",
     )
 
