@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import pytest
 from pydantic import BaseModel
@@ -336,7 +336,31 @@ async def an_event_for_all():
     return await asyncio.gather(*tasks)
 
 
-@pytest.mark.parametrize("program", [value_of_one_s_own, an_event_for_all])
+class Pair(NamedTuple):
+    first: int
+
+
+async def a_named_tuple():
+    async def one(number):
+        await asyncio.sleep(number)
+        return Pair(number).first
+
+    return await asyncio.gather(*map(one, range(4)))
+
+
+async def a_module_in_an_inner_function():
+    import math
+
+    async def one(number):
+        await asyncio.sleep(number)
+        return math.floor(number)
+
+    return await asyncio.gather(*map(one, range(4)))
+
+
+@pytest.mark.parametrize(
+    "program", [value_of_one_s_own, an_event_for_all, a_named_tuple, a_module_in_an_inner_function]
+)
 def test_what_nobody_looks_at_multiplies_no_schedules(program):
     found = explore(program, budget=200)
 

@@ -90,6 +90,7 @@ _PARTS_OF_CLASSES = (
     MethodDescriptorType,
     ClassMethodDescriptorType,
     CoroutineType,
+    type(vars(collections.namedtuple("_Pair", "first"))["first"]),
 )
 # What says by itself who touches it; only attributes that others gave it have to be looked at.
 _INSTRUMENTED = (

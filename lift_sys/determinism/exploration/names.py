@@ -138,7 +138,8 @@ def names_in(code: CodeType) -> Names:
             assigned.add(argument)
         if name in _ATTRIBUTES and not _is_self(instructions[at - 1]):
             foreign.add(argument)
-        if name.startswith("LOAD_") and name not in _ATTRIBUTES and name != "LOAD_CONST":
+        # A function that is made closes over names; what it does with them is looked at in its code.
+        if name.startswith("LOAD_") and name not in (*_ATTRIBUTES, "LOAD_CONST", "LOAD_CLOSURE"):
             *others, last = argument if isinstance(argument, tuple) else (argument,)
             bare.update(str(each) for each in others)
             dotted = str(last)

@@ -201,7 +201,11 @@ class Reach(Mentions):
         for free, cell in zip(
             function.__code__.co_freevars, function.__closure__ or (), strict=False
         ):
-            self._cell(cell, f"{name}.{free}", free in names.stored)
+            content = _content_of(cell)
+            if isinstance(content, ModuleType) and free not in names.stored:
+                self._module(content, free, names)  # imported by the function around
+            else:
+                self._cell(cell, f"{name}.{free}", free in names.stored)
         for value in [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]:
             self._own(value, f"a default argument of {name}")
 
