@@ -103,7 +103,7 @@ def attribute(
     """
     stop_reading_main()
     began = time.perf_counter()
-    _refuse_unfit(sources, max_runs)
+    _refuse_unfit(sources, max_runs, timeout)
     name = _checked(target, state, strategy)
     work = Work(
         target=Named.of(target) if isinstance(target, str) else target,
@@ -158,7 +158,9 @@ def attribute(
     )
 
 
-def _refuse_unfit(sources: Sequence[str], max_runs: int) -> None:
+def _refuse_unfit(sources: Sequence[str], max_runs: int, timeout: float) -> None:
+    if not timeout > 0:
+        raise UsageError(f"`timeout` is {timeout!r}: give the seconds that a run may take.")
     if not hasattr(os, "fork"):
         raise AttributionError(
             f"Attribution forks a process for each run, and {sys.platform} has no fork: use Linux "

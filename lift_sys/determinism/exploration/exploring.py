@@ -104,7 +104,7 @@ def explore(
         CanonicalError: A result has no canonical form; it names the field.
         UncontrolledError: The target reaches out of this machine.
     """
-    if _STRATEGIES.fullmatch(strategy) is None:
+    if _STRATEGIES.fullmatch(str(strategy)) is None:
         raise UsageError(
             f"strategy={strategy!r} is none: take 'auto', 'dpor', 'dpor-sleep', 'urw', 'pct2' (or "
             f"any depth), 'random', 'bounded' or 'fifo'."
@@ -115,6 +115,7 @@ def explore(
         raise UsageError(
             f"budget={budget!r}: give a whole number of schedules; at least one has to be run."
         )
+    _refuse_unfit(limit, recordings)
     if strategy.startswith("dpor"):
         if strict:
             raise UsageError(
@@ -193,9 +194,11 @@ def replay(
         What it came to; `outcome.example` is the value, or the exception.
 
     Raises:
+        UsageError: The target can't be run, or an option is none.
         ScheduleError: The string can't be read, or the run is not the one that it was made from:
             it belongs to another target or state, or the code has changed.
     """
+    _refuse_unfit(limit, recordings)
     parsed = Schedule.parse(schedule)
     recordings = Recordings() if recordings is None else recordings
     subject = subject_of(target, state, strategy=merge, deps=deps, seed=seed)
@@ -207,6 +210,13 @@ def replay(
         strategy.check(trace, name=subject.name)
     outcome: Outcome = trace.outcome
     return outcome
+
+
+def _refuse_unfit(limit: object, recordings: object) -> None:
+    if type(limit) is not int or limit < 1:
+        raise UsageError(f"limit={limit!r}: give a whole number of steps; at least one is taken.")
+    if not isinstance(recordings, Recordings | None):
+        raise UsageError(f"recordings={recordings!r} are none: give `Recordings()`, or nothing.")
 
 
 def _searched(

@@ -131,6 +131,10 @@ def prove_merge(
         raise UsageError(f"{rule.__name__} is a class: give one that is made, `{rule.__name__}()`.")
     if type(budget) is not int or budget < 1:
         raise UsageError(f"budget={budget!r}: give a whole number of merges, 1 or more.")
+    if type(n) is not int or n < 1:
+        raise UsageError(f"n={n!r}: give a whole number of samples, 1 or more.")
+    if branches is not None and (isinstance(branches, str) or not isinstance(branches, Sequence)):
+        raise UsageError(f"`branches` is {branches!r}: give a list of what each branch comes to.")
     strategy: Strategy | None = None
     reducer: Callable[[Any, Any], Any] | None = None
     if isinstance(rule, (MergeStrategy, Strategy)):
