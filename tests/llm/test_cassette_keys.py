@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64encode
 from typing import Any
 
 import httpx
@@ -177,3 +178,34 @@ def test_content_type_of_a_request_tells_it_apart(path, one, other):
         for kind in (other, one):
             headers = {"content-type": kind} if kind else {}
             assert ask(cassette, content=body, headers=headers) == str(kind)
+
+
+FILES = [b"hello", b"\r\n--not-the-boundary\r\n", bytes(range(256)), b""]
+
+
+@pytest.mark.parametrize("content", FILES)
+def test_a_form_in_parts_is_known_by_its_parts(path, content):
+    """Their boundary is drawn anew for each request; a key among the fields proves who asks."""
+
+    def sent(key: str, more: bytes = b"") -> dict[str, Any]:
+        return {"files": {"file": ("a.bin", content + more)}, "data": {"api_key": key, "use": "x"}}
+
+    with Cassette(path).use() as cassette:
+        assert ask(cassette, "one", **sent("first-key-4711")) == "one"
+        assert ask(cassette, "two", **sent("first-key-4711", b".")) == "two"
+    assert "first-key-4711" not in path.read_text()
+
+    with Cassette(path, "replay").use() as cassette:
+        assert ask(cassette, **sent("another-key-4712", b".")) == "two"
+        assert ask(cassette, **sent("another-key-4712")) == "one"
+        with pytest.raises(CassetteMissError, match="form"):
+            ask(cassette, **sent("first-key-4711", b".."))
+
+
+def test_a_key_that_is_sent_is_taken_out_of_files_too(path):
+    key = "first-key-4711"
+    content = b"\xff" + key.encode() + b"\xff"
+    with Cassette(path).use() as cassette:
+        ask(cassette, "one", files={"file": content}, headers={"api-key": key})
+
+    assert b64encode(content).decode() not in path.read_text()

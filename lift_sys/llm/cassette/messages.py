@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -17,18 +18,25 @@ __all__ = ["body_pieces", "canonical_request", "canonical_response", "is_stream"
 
 _HEADERS_KEPT = ("content-type", "retry-after", "retry-after-ms", "x-should-retry")
 _EVENT_STREAM = "text/event-stream"
+_FORM = "multipart/form-data"
+_BOUNDARY = re.compile(r'boundary="?([^";,]+)')
+_NAME = re.compile(r'content-disposition: form-data; name="([^"]*)"', re.IGNORECASE)
 _FIELDS = ("event", "id", "retry", "data")
 
 
 def canonical_request(method: str, url: str, content_type: str, body: bytes) -> dict[str, Any]:
     """Return what a request asks. Loopback has no port: it is another one in each run.
 
-    Of what kind its body is belongs to it; of the usual JSON it goes without saying.
+    Of what kind its body is belongs to it; of the usual JSON it goes without saying. Of a form in parts
+    these are what is asked, and not the boundary between them, which is drawn anew for each request.
     """
     parts = urlsplit(url)
     if _is_loopback(parts.hostname or ""):
         parts = parts._replace(netloc="loopback")
     request: dict[str, Any] = {"method": method, "url": urlunsplit(parts)}
+    form = _form(content_type, body)
+    if form is not None:
+        return request | {"content_type": _FORM, "form": form}
     sent = _body(content_type, body) if body else {}
     if sent and content_type and not ("json" in sent and content_type == "application/json"):
         request["content_type"] = content_type
@@ -81,6 +89,27 @@ def _body(content_type: str, body: bytes) -> dict[str, Any]:
         except ValueError:
             pass
     return {"text": text} if text else {}
+
+
+def _form(content_type: str, body: bytes) -> list[dict[str, Any]] | None:
+    """The fields of a form that is sent in parts, each under its name; None if it is none."""
+    boundary = _BOUNDARY.search(content_type) if content_type.lower().startswith(_FORM) else None
+    if boundary is None:
+        return None
+    before, *parts = b"".join((b"\r\n", body)).split(f"\r\n--{boundary[1]}".encode())
+    if before or not parts or parts.pop().strip() != b"--":
+        return None
+    fields: list[dict[str, Any]] = []
+    for part in parts:
+        head, _, content = part.partition(b"\r\n\r\n")
+        said = head.decode("utf-8", "backslashreplace").strip()
+        name = _NAME.search(said)
+        if name is None:
+            return None
+        sent = _body("", content)
+        is_plain = name[0] == said and "base64" not in sent
+        fields.append({name[1]: sent.get("text", "") if is_plain else {"head": said} | sent})
+    return fields
 
 
 # --- Server-Sent Events (WHATWG HTML, 9.2.6, "Interpreting an event stream") ----------------------

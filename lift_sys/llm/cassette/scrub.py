@@ -154,18 +154,28 @@ class Scrubber:
         scrubbed = dict(request)
         if isinstance(request.get("url"), str):
             scrubbed["url"] = self._without_proof(request["url"], is_secret_parameter)
-        body, text = request.get("json"), request.get("text")
+        body, text, form = (request.get(name) for name in ("json", "text", "form"))
         if isinstance(body, dict):
-            scrubbed["json"] = {
-                name: self._proof(item) if isinstance(item, str) and _proves(name) else item
-                for name, item in body.items()
-            }
+            scrubbed["json"] = self._without_proofs(body)
+        elif form:
+            scrubbed["form"] = [self._part(field) for field in form]
         elif isinstance(text, str) and _FORM in request.get("content_type", ""):
             scrubbed["text"] = self._without_proof(f"?{text}", _proves).removeprefix("?")
         elif "base64" in request:
             scrubbed["base64"] = self._bytes(request["base64"])
         self._learn_body(scrubbed)
         return self.scrub_request(scrubbed)
+
+    def _without_proofs(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: self._proof(item) if isinstance(item, str) and _proves(name) else item
+            for name, item in fields.items()
+        }
+
+    def _part(self, field: dict[str, Any]) -> dict[str, Any]:
+        [(name, item)] = self._without_proofs(field).items()
+        is_file = isinstance(item, dict) and "base64" in item
+        return {name: item | {"base64": self._bytes(item["base64"])} if is_file else item}
 
     def _proof(self, value: str) -> str:
         self.learn(value)
