@@ -173,9 +173,10 @@ class Scrubber:
         }
 
     def _part(self, field: dict[str, Any]) -> dict[str, Any]:
-        [(name, item)] = self._without_proofs(field).items()
-        is_file = isinstance(item, dict) and "base64" in item
-        return {name: item | {"base64": self._bytes(item["base64"])} if is_file else item}
+        for name, item in (found := self._without_proofs(field)).items():
+            if isinstance(item, dict) and "base64" in item:
+                found[name] = item | {"base64": self._bytes(item["base64"])}
+        return found
 
     def _proof(self, value: str) -> str:
         self.learn(value)
