@@ -257,18 +257,6 @@ async def text_of_a_task():
     return await beside(lambda: other, lambda: "finished" in repr(other))
 
 
-async def text_of_a_note():
-    seen = []
-
-    async def add():
-        seen.append(1)
-
-    note = await beside(add, lambda: len(seen))
-    error = ValueError("no")
-    error.add_note(f"seen: {note}")
-    raise error
-
-
 @pytest.mark.parametrize(
     "program",
     [
@@ -282,7 +270,6 @@ async def text_of_a_note():
         look_into_a_queue,
         text_of_a_queue,
         text_of_a_task,
-        text_of_a_note,
     ],
 )
 def test_what_asyncio_keeps_is_watched_by_whoever_looks(program):

@@ -25,7 +25,8 @@ class Outcome:
     Attributes:
         kind: `value`, `error` (the program raised), `deadlock` (nothing could go on) or `livelock`
             (it ran past the limit of events).
-        digest: Equal exactly for equal outcomes; the canonical digest of a value.
+        digest: Equal exactly for equal outcomes; the canonical digest of a value. Errors are equal if
+            type and text are: notes, attributes and causes of them are not compared.
         example: The value, or the exception.
         text: It in words.
         waiting: For a deadlock or livelock each unfinished task, and the line where it waits.
@@ -105,14 +106,14 @@ def stuck(kind: Literal["deadlock", "livelock"], waiting: Sequence[str]) -> Outc
 
 
 def error_text(error: BaseException) -> str:
-    """Type, text and notes of `error`, of what a group holds; no durations in our messages."""
+    """Type and text of `error`, of what a group holds; no durations in our messages."""
     text = str(error)
     if isinstance(error, LiftError):
         text = _DURATION.sub("… s", text)
     if isinstance(error, BaseExceptionGroup):
         text = f"{error.message} [{', '.join(map(error_text, error.exceptions))}]"
     name = type(error).__qualname__
-    return "\n".join([f"{name}: {text}" if text else name, *getattr(error, "__notes__", ())])
+    return f"{name}: {text}" if text else name
 
 
 def _hash(text: str) -> str:

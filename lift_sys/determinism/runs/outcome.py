@@ -24,7 +24,7 @@ class Failure(BaseModel):
 
     Attributes:
         type: Name of the exception's class; of the node's own exception where a node raised.
-        text: Its message, notes, and what a group holds, with memory addresses blanked.
+        text: Its message, and what a group holds, with memory addresses blanked.
         address: The step that raised it, as `address:node`; empty if it is not known.
     """
 
@@ -83,7 +83,7 @@ def failure_of(error: BaseException) -> Failure:
         return Failure(type=type(error).__name__, text="\n".join([error.message, *lines]))
     address = getattr(error, "address", "")
     node = getattr(error, "node", "")
-    lines = [str(error), *getattr(error, "__notes__", ())]
+    lines = [str(error)]  # without notes: frameworks put ids of the run into them
     if isinstance(error, BaseExceptionGroup):
         lines += [str(failure_of(each)) for each in error.exceptions]
     return Failure(
