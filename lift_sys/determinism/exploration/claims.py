@@ -68,6 +68,8 @@ def _assumed(search: Search, *, recordings: Recordings | None = None) -> tuple[s
         "C extensions, context variables and remote services is not seen unless `touch` declares it",
         f"these frameworks keep nothing that steps share: {', '.join(sorted(SUPPORTED))}",
         "no result holds a time that was measured: those depend on the schedule",
+        "nobody looks at the order of keys in a dict that is a result, or at notes and attributes of an "
+        "error: these are not compared",
     ]
     watched = sorted(session.watched)
     if watched:
