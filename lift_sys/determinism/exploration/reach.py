@@ -201,7 +201,7 @@ class Reach(Mentions):
         for free, cell in zip(
             function.__code__.co_freevars, function.__closure__ or (), strict=False
         ):
-            content = _content_of(cell)
+            content = content_of(cell)
             if isinstance(content, ModuleType) and free not in names.stored:
                 self._module(content, free, names)  # imported by the function around
             else:
