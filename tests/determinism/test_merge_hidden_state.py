@@ -1,5 +1,6 @@
 """A rule that keeps, draws or asks something is not proven, however alike its merges look."""
 
+import asyncio
 import datetime
 import functools
 import gc
@@ -273,3 +274,33 @@ def test_a_rule_that_always_fails_says_so_once():
         raise ValueError("no good")
 
     assert str(prove_merge(fails, [1, 2], base=0)).count("no good") == 1
+
+
+QUEUE, EVENT = asyncio.Queue(), asyncio.Event()
+PERMITS = asyncio.Semaphore(10_000)
+
+
+def counts_in_a_queue(base, values):
+    QUEUE.put_nowait(1)
+    return sum(values) + (QUEUE.qsize() > 10_000)
+
+
+def marks_an_event(base, values):
+    before = EVENT.is_set()
+    if len(values) > 5:
+        EVENT.set()
+    return sum(values) + before
+
+
+def gives_permits(base, values):
+    PERMITS.release()
+    return sum(values) + (PERMITS._value > 100_000)
+
+
+@pytest.mark.parametrize("rule", [counts_in_a_queue, marks_an_event, gives_permits])
+def test_what_asyncio_keeps_is_a_state_of_a_rule(rule):
+    """Nothing notes who touches these while a rule is tried."""
+    proof = prove_merge(rule, [1, 2, 3, 4, 5, 6], base=0)
+
+    assert proof.verdict in ("refuted", "unproven")
+    assert "a state of its own" in str(proof)

@@ -7,6 +7,7 @@ not known here is reported as opaque, and then nothing is proven.
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import itertools
 import logging
@@ -22,6 +23,7 @@ from lift_sys.determinism.exploration.kinds import (
     ATOMS,
     BASES,
     CODE,
+    INSTRUMENTED,
     NUMBERS,
     PLAIN,
     SIZED,
@@ -65,9 +67,13 @@ class Picture:
         opaque: Types met that can't be looked into, and may well have a state.
         guard: Of what is in the last value; None if it has parts that no guard can watch.
         mentioned: Attributes that the program uses by name: those of locks and queues, too, count.
+
+    Args:
+        noting: Whether locks, queues and their like note by themselves who touches them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, noting: bool = True) -> None:
+        self._noting = noting
         self.opaque: set[str] = set()
         self.guard: Guard | None = None
         self.mentioned: frozenset[str] = frozenset()
@@ -136,7 +142,8 @@ class Picture:
             if guard is not None:
                 guard.add_attributes(value, attributes)
             if attributes:
-                known = own_names(cls, self.mentioned)
+                notes = self._noting or not issubclass(cls, INSTRUMENTED)
+                known = own_names(cls, self.mentioned) if notes else frozenset()
                 own.append(self._known({k: v for k, v in attributes.items() if k not in known}))
         return tuple(own)
 
@@ -158,7 +165,7 @@ class Picture:
             return self._of((value.level, value.disabled, value.propagate, Same(*value.handlers)))
         if cls.__module__ == "numpy" and hasattr(value, "tobytes"):
             return self._array(value)
-        if not is_known(cls):
+        if not is_known(cls) or (issubclass(cls, asyncio.Future) and not self._noting):
             self.opaque.add(f"{cls.__module__}.{cls.__qualname__}")
         return None
 

@@ -93,7 +93,7 @@ _PARTS_OF_CLASSES = (
     type(vars(collections.namedtuple("_Pair", "first"))["first"]),
 )
 # What says by itself who touches it; only attributes that others gave it have to be looked at.
-_INSTRUMENTED = (
+INSTRUMENTED = (
     asyncio.Lock,
     asyncio.Event,
     asyncio.Condition,
@@ -118,7 +118,7 @@ _KNOWN = (
     *SIZED,
     *_IMMUTABLE,
     *_PARTS_OF_CLASSES,
-    *_INSTRUMENTED,
+    *INSTRUMENTED,
     *_ATTRIBUTES_ONLY,
     partial,
     BaseException,
@@ -180,7 +180,7 @@ def own_names(cls: Any, mentioned: frozenset[str]) -> frozenset[str]:
 
     But for what the program mentions (`semaphore._value`), as does the user's subclass of a library's.
     """
-    if not issubclass(cls, (*_INSTRUMENTED, *_IMMUTABLE, logging.Logger)):
+    if not issubclass(cls, (*INSTRUMENTED, *_IMMUTABLE, logging.Logger)):
         return frozenset()
     if issubclass(cls, logging.Logger):
         return frozenset(vars(logging.getLogger(__name__)))

@@ -148,7 +148,7 @@ class _Watch:
         self._reach = reach = Reach()
         for part in parts:
             reach.add_thing(part, "the rule")
-        self._picture = Picture()
+        self._picture = Picture(noting=False)
         # A cache gives what its function would; whether that is always the same is seen by itself.
         # But what it has given may be changed by whoever got it.
         found = reach.places.values()
