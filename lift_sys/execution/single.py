@@ -37,6 +37,8 @@ class SingleNodes:
         holder.inherit()
         engine, ctx = self.engine, holder.ctx
         assert ctx is not None
+        if holder.record is not None:  # of the run that it is inside of
+            holder.record.steps += 1
         return await step(engine, holder, node, ctx, self.base.state, Contract.of(node, engine))
 
     def conclude(

@@ -78,8 +78,6 @@ def step(
             limit = counting.max_steps
             raise StepLimitError(address=ctx.address, node=node_name(node), max_steps=limit)
         counting = counting.outer
-    if holder.record is not None:
-        holder.record.steps += 1
     if contract.is_quick and (holder.holding or engine.slots.take()):
         holder.holding = True
         return _attempt(engine, holder, node, ctx, before, contract)

@@ -83,6 +83,7 @@ class Runner:
             if own and not DECLARED_BY_CLASS.isdisjoint(own):
                 refuse_own(node)
             if log is None:
+                record.steps += 1
                 successor, state, attempts, _ = await run_step(
                     engine, walk, node, ctx, walk.state, contract
                 )
@@ -163,7 +164,8 @@ class Runner:
                 )
                 results = await self._grouped(walk, node, branches, group)
         finally:  # what it did is counted, whatever ended it
-            walk.record.add(branches.counted())
+            if branches.records:
+                walk.record.add(branches.counted())
         walk.ended = engine.time()
         walk.busy += walk.record.count(results)
         check_met(decider, results, f" at {at_step(address, node_name(node))}")
@@ -218,6 +220,7 @@ class Runner:
             if state is not walk.state:  # somebody has edited it before this step
                 _blame(walk, state, ctx.address, node)
                 walk.state = state
+            walk.record.steps += 1
             successor, state, attempts, _ = await run_step(
                 self.engine, walk, node, ctx, state, contract
             )
