@@ -7,11 +7,15 @@ can be asked for before anything runs, those of runs inside of steps included.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from lift_sys.durability.facts import Fact, Json, RunRecord
 from lift_sys.errors import JournalError
+
+_text_of: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+_MARK: Final = '"$": "secret"'
 
 
 def with_places(fact: Fact, found: list[str], forms: list[Json] | None = None) -> dict[str, Any]:
@@ -19,6 +23,8 @@ def with_places(fact: Fact, found: list[str], forms: list[Json] | None = None) -
 
     The paths go to `found`, too, and what stood there for each secret to `forms`.
     """
+    if _MARK not in _text_of(fact.body):  # most hold none, and every one is asked
+        return fact.body
     places = _Places(fact.address + (":edit:" if fact.kind == "edit" else ":"), found, forms)
     body: dict[str, Any] = {}
     for name, value in fact.body.items():

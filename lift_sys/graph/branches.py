@@ -98,9 +98,9 @@ class WalkedBranches:
 
     def counted(self, but: Collection[int] = ()) -> Record:
         """What the branches have counted, without some of them."""
-        record = Record()
+        record, left_out = Record(), frozenset(but)
         for index, each in self.records.items():
-            if index not in but:
+            if index not in left_out:
                 record.add(each)
         return record
 
