@@ -207,19 +207,17 @@ class Page:
         self._join, fact = None, self._take("join")
         body = {} if fact is None else cast("dict[str, Any]", fact.body)
         lost = None if fact is None else self._counted(fact, "lost") or Record()
+        if fact is not None and "stops" not in body:  # whoever returned a `Stop` came too late
+            self._join = fact
+            return RecordedJoin(
+                lost=lost,
+                succeeded=tuple(body["succeeded"]),
+                failed=self._failed(fact),
+                elapsed=body["elapsed"],
+            )
         wanted = body.get("stops")
         stopping = self._journal.branch_that_stops(self._address, self._digest, wanted)
-        if stopping is not None:
-            return RecordedJoin(stopping=stopping, lost=lost)
-        if fact is None or wanted is not None:
-            return None
-        self._join = fact
-        return RecordedJoin(
-            lost=lost,
-            succeeded=tuple(body["succeeded"]),
-            failed=self._failed(fact),
-            elapsed=body["elapsed"],
-        )
+        return None if stopping is None else RecordedJoin(stopping=stopping, lost=lost)
 
     def _failed(self, fact: Fact) -> dict[int, BaseException]:
         try:

@@ -1,5 +1,6 @@
 """A run that went on gives exactly what it would have given: all of its result but the times."""
 
+import asyncio
 import itertools
 
 import pytest
@@ -70,6 +71,30 @@ def check_finished(walk: Walk) -> None:
 @example(walk=(FAILED_INSIDE, Work()))
 def test_a_finished_run_gives_all_of_its_result_again(walk: Walk):
     check_finished(walk)
+
+
+class Slow(MemoryStore):
+    """Whoever stops is told late that this is kept."""
+
+    async def commit(self, execution_id, epoch, facts):
+        await super().commit(execution_id, epoch, facts)
+        if "stops" in facts[0].body:
+            await asyncio.sleep(1)
+
+
+async def decided_before_a_stop() -> None:
+    graph, store = Graph(Go((Fan(((Work(),), (Halt(),)), MergeStrategy.FIRST_SUCCESS),))), Slow()
+    first = await begun(graph, store)
+    _, facts = await store.load("one")
+
+    assert first["stopped"] is False
+    assert "stops" in [name for fact in facts for name in fact.body]
+    assert await outcome(graph, "one", store) == first
+    await store.close()
+
+
+def test_a_stop_that_was_kept_after_the_fork_was_decided_does_not_count_later():
+    run_virtual(decided_before_a_stop())
 
 
 def settled(told, other):
