@@ -137,15 +137,15 @@ class SharedWatch:
         self.caveats |= reach.caveats
         if not reach.foreign <= self._picture.mentioned:
             self._picture.mentioned |= reach.foreign
-            self._guards = dict.fromkeys(self._guards)
+            self._guards.clear()
             self._all = None
         for key, place in reach.places.items():
             known = self._places.get(key)
             if known is None:
                 resource = f"{WATCHED}{place.name}#{len(self._places)}"
-                known = self._places[key] = (place, resource)
-                self._guards[key] = self._all = None
                 self._last[key] = self._look_at(key, place)
+                known = self._places[key] = (place, resource)
+                self._all = None
             # Module state belongs to whoever names it; what was handed over, to the giver as well.
             self._owners.setdefault(known[1], set()).update(line)
 
@@ -177,11 +177,11 @@ class SharedWatch:
             before = last[key]
             if before is _NOT_YET:
                 continue
-            guard = self._guards[key]
+            guard = self._guards.get(key)
             if guard is not None and guard.holds():
                 continue
             now = of(key, place)
-            if guard is not None or self._guards[key] is not None:
+            if guard is not None or self._guards.get(key) is not None:
                 self._all = None
             if now != before:
                 last[key] = now
@@ -199,7 +199,8 @@ class SharedWatch:
         """One guard for all places that have one."""
         if self._all is None:
             self._all, self._unguarded = Guard(), []
-            for key, guard in self._guards.items():
+            for key in self._places:
+                guard = self._guards.get(key)
                 if guard is None:
                     self._unguarded.append(key)
                 else:
