@@ -173,4 +173,5 @@ def test_the_mark_takes_them_too(pytester: pytest.Pytester):
             return found
         """
     )
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    options = ("-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function")
+    pytester.runpytest_inprocess(*options).assert_outcomes(passed=1)
