@@ -140,8 +140,11 @@ class WalkLog(Protocol):
 class Journal(Protocol):
     """Where the facts of one run are kept, and found again."""
 
-    def walk(self, graph: Graph[Any], prefix: str, base: Base) -> WalkLog:
-        """The page of the walk that `graph`'s steps below `prefix` are, which starts from `base`."""
+    def walk(self, graph: Graph[Any], prefix: str, base: Base, start: Any) -> WalkLog:
+        """The page of the walk that `graph`'s steps below `prefix` are.
+
+        It starts from `base`, with the node `start`; None is the graph's own.
+        """
         ...
 
     async def close(

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import node_name
 from lift_sys.core.successors import Question
-from lift_sys.durability.codec import Codec, Names, note_instance
+from lift_sys.durability.codec import Codec, Names, note_instance, told_start
 from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, Status, chain
 from lift_sys.durability.page import Page
 from lift_sys.durability.past import branch_with
@@ -65,15 +65,26 @@ class RunJournal:
             each.address for each in facts if each.kind == "step" and "stops" in each.body
         ]
 
-    def walk(self, graph: Graph[Any], prefix: str, base: Base) -> Page:
+    def walk(self, graph: Graph[Any], prefix: str, base: Base, start: Any) -> Page:
         """The page of the walk whose steps stand below `prefix`; see `Journal.walk`."""
         codec = self.codec_of(graph)
-        digest = self.record.input
-        if prefix:  # a run inside a step: what it starts from is made anew
-            state = base.state.restore()
-            given = [codec.encode(state, type(state)), codec.encode(base.metadata.restore())]
-            digest = chain("", ["inside", *given])
+        digest = self._inside(codec, graph, prefix, base, start) if prefix else self.record.input
         return Page(self, codec, prefix, base, digest)
+
+    def _inside(self, codec: Codec, graph: Graph[Any], prefix: str, base: Base, start: Any) -> str:
+        """The digest of all that a run inside a step begins with, which is made anew each time.
+
+        Runs that a step has at work beside each other may have changed places, so it has to tell
+        also which of them it is.
+        """
+        state = base.state.restore()
+        given = [codec.encode(state, type(state)), codec.encode(base.metadata.restore())]
+        digest = chain("", ["inside", *given])
+        facts, first = self._facts, f"{prefix}0"
+        known = facts.get(("edit", first)) or facts.get(("step", first))
+        if known is not None and known.input == digest:  # it was written when no more was told
+            return digest
+        return chain(digest, told_start(codec, graph.start, start))
 
     def codec_of(self, graph: Graph[Any]) -> Codec:
         """What turns values of this graph into typed JSON and back."""

@@ -74,7 +74,7 @@ async def launch(
     walk.ctx = context
     journal = engine.journal
     if journal is not None:
-        walk.log = journal.walk(graph, prefix, Base.of(context, snapshot))
+        walk.log = journal.walk(graph, prefix, Base.of(context, snapshot), start_node)
     engine.tell(RunStarted, prefix, graph=graph.name, seed=scope.seed)
     failure: BaseException | None = None
     result: RunResult[StateT] | None = None

@@ -1,8 +1,11 @@
 """A step that is done again with another past uses nothing of what its runs inside had left."""
 
-from typing import Annotated
+import asyncio
+from typing import Annotated, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from lift_sys import BaseNode, End, Fork, Graph, RetryPolicy, RunContext, Stop
@@ -14,7 +17,7 @@ from lift_sys.reducers import Append
 class World:
     """What the inner runs are given, one after the other, and what ran."""
 
-    def __init__(self, *inputs: str, crashes: int = 1) -> None:
+    def __init__(self, *inputs: Any, crashes: int = 1) -> None:
         self.inputs, self.crashes = list(inputs), crashes
         self.ran: list[str] = []
 
@@ -111,3 +114,72 @@ async def test_a_stop_is_found_once():
 
     assert sorted(world.ran) == sorted(ALL)
     assert (result.state.done, result.output) == (["a", "b", "c"], False)
+
+
+class Note(BaseModel):
+    text: str = ""
+
+
+class Write(BaseNode[Note]):
+    def __init__(self, text: str, client: object = None) -> None:
+        self.text, self.client = text, client
+
+    async def run(self, ctx: RunContext[Note]) -> End:
+        ctx.deps.ran.append(self.text)
+        ctx.state.text = self.text
+        return End()
+
+
+class WriteOther(Write):
+    async def run(self, ctx: RunContext[Note]) -> End:
+        ctx.deps.ran.append(self.text)
+        ctx.state.text = f"other {self.text}"
+        return End()
+
+
+GRAPHS = {"graph": Graph(Write("own")), "other graph": Graph(WriteOther("own"))}
+TEXTS = {
+    "graph": "own",
+    "other graph": "other own",
+    **{name: name for name in ("a", "b", "with a lock")},
+}
+
+
+class Together(BaseNode[Note]):
+    """Runs graphs beside each other; which of them begins first is a matter of luck."""
+
+    async def run(self, ctx: RunContext[Note]) -> End[dict[str, str]]:
+        world, found = ctx.deps, {}
+
+        async def run(name: str, turns: int) -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            client = asyncio.Lock() if name == "with a lock" else None
+            start = None if name in GRAPHS else Write(name, client)
+            graph = GRAPHS.get(name, GRAPHS["graph"])
+            found[name] = (await graph.run_inside(ctx, Note(), start_node=start)).state.text
+
+        order = world.inputs.pop(0)
+        await asyncio.gather(*[run(name, 3 * turns) for turns, name in enumerate(order)])
+        if world.crashes:
+            world.crashes -= 1
+            raise ConnectionError
+        return End(found)
+
+
+orders = st.permutations(list(TEXTS))
+
+
+@given(before=orders, after=orders)
+async def test_runs_beside_each_other_may_change_places(before, after):
+    world = World(before, after)
+    async with MemoryStore() as store:
+        options = {"store": store, "deps": world, "execution_id": "run"}
+        graph = Graph(Together)
+        with pytest.raises(LiftError):
+            await graph.run(state=Note(), **options)
+        world.ran.clear()
+        result = await graph.run(state=Note(), **options)
+
+    assert result.output == TEXTS
+    assert len(world.ran) == sum(one != other for one, other in zip(before, after, strict=True))

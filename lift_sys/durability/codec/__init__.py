@@ -6,7 +6,7 @@ before anything is written. Names in the JSON are looked up in the graph, never 
 """
 
 from lift_sys.durability.codec.codec import Codec
-from lift_sys.durability.codec.instances import note_instance
+from lift_sys.durability.codec.instances import note_instance, told_start
 from lift_sys.durability.codec.names import Names
 from lift_sys.durability.codec.successors import (
     UNNAMED_SUBGRAPH,
@@ -32,4 +32,5 @@ __all__ = [
     "encode_writes",
     "note_instance",
     "parted",
+    "told_start",
 ]

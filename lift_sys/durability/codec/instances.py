@@ -6,10 +6,12 @@ any other node, with its attributes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lift_sys.core.node import FunctionNode
 from lift_sys.durability.codec.codec import Codec
+from lift_sys.durability.codec.names import name_of
 from lift_sys.durability.facts import Json
 from lift_sys.errors import UnkeptValueError
 
@@ -35,8 +37,25 @@ def reference_to(codec: Codec, node: Any) -> Json | None:
     return form if codec.met[id(node)] == _made_of(codec, node) else None
 
 
-def _made_of(codec: Codec, node: Any) -> Any:
-    """What tells whether a node has changed; of what can't be written only which object it is."""
+def told_start(codec: Codec, own: Any, given: Any) -> Json:
+    """What tells with which node a run begins: in any process the same.
+
+    Args:
+        codec: Of the run's graph.
+        own: The start of the graph.
+        given: Another one; None if it begins with its own.
+    """
+    start = own if given is None else given
+    if isinstance(start, (type, FunctionNode)):
+        return name_of(start)
+    name = name_of(type(start))
+    if given is None:
+        return name
+    return [name, _made_of(codec, start, lambda value: name_of(type(value)))]
+
+
+def _made_of(codec: Codec, node: Any, unkept: Callable[[Any], Any] = id) -> Any:
+    """What a node is made of, as JSON; of what can't be written, what `unkept` says."""
     try:
         return codec.encode(node)
     except UnkeptValueError:
@@ -46,5 +65,5 @@ def _made_of(codec: Codec, node: Any) -> Any:
         try:
             parts[name] = codec.encode(value)
         except UnkeptValueError:
-            parts[name] = id(value)
+            parts[name] = unkept(value)
     return parts
