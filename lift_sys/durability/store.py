@@ -51,6 +51,7 @@ class Store(Protocol):
         """Keep facts, for good when this returns; commits of many steps share one transaction.
 
         A fact replaces one of the same kind and address; a `step` also replaces `started`.
+        Once asked for, they are kept also if whoever waits is cancelled.
 
         Raises:
             FencedError: Somebody has taken the run over; nothing was kept.

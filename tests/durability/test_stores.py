@@ -317,6 +317,23 @@ async def test_fifty_tasks_commit_at_once(store):
     await store.check()
 
 
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_commit_is_kept_whoever_stops_waiting_for_it(store, turns):
+    """What it says has happened: a step that was paid for would else be run again."""
+    await store.create(run())
+    task = asyncio.create_task(store.commit("r1", 0, [fact("0", tokens=3)]))
+    await asyncio.sleep(0)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+    task.cancel()
+    await asyncio.wait([task])
+    await store.finish("r1", 0, "cancelled")
+
+    record, facts = await store.load("r1")
+    assert (facts, record.status, record.tokens) == ([fact("0", tokens=3)], "cancelled", 3)
+
+
 async def test_several_loops_in_threads_use_one_store(store):
     """Nothing of a store belongs to the loop that used it first."""
     await store.create(run())

@@ -26,10 +26,7 @@ class Outcome:
         self.error: BaseException | None = None
 
     def set_running_or_notify_cancel(self) -> bool:
-        """Whether somebody still waits for it."""
-        if self.waiter.cancelled():
-            self.batch.one_is_done()
-            return False
+        """It is wanted whoever stops waiting: what it says has happened, and may have been paid for."""
         return True
 
     def set_result(self, result: None) -> None:
