@@ -17,7 +17,7 @@ from lift_sys.durability.codec import (
     encode_successor,
 )
 from lift_sys.durability.facts import Fact, RunRecord, input_of
-from lift_sys.durability.given_secrets import refuse_unfit_secrets
+from lift_sys.durability.given_fit import refuse_unfit_migration, refuse_unfit_secrets
 from lift_sys.durability.journal import RunJournal
 from lift_sys.durability.migration import migrated
 from lift_sys.durability.secret_places import secret_places, start_with_places
@@ -116,19 +116,19 @@ class KeepsRuns:
         record, facts = await self.load(execution_id)
         _refuse_edits(record)
         # All that can be refused is refused before the run is taken from whoever works on it.
-        if migrations:
-            record, facts = migrated(graph, record, facts, migrations)
-        _refuse_changes(graph, record)
+        known = record
+        record, facts = migrated(graph, known, facts, migrations or {})
         state = _state_of(codec, graph, record, facts, secrets)
         _opened(self, graph, record, record.epoch, facts, state=state, secrets=secrets)
+        if record is not known:
+            refuse_unfit_migration(codec, type(state), record, facts, secrets or {})
         answered(codec, record, facts, answers or {}, now=now)
         epoch = await self.take_over(execution_id)
-        record, facts = await self.load(execution_id)
-        if migrations:
-            known = record
-            record, facts = migrated(graph, record, facts, migrations)
-            if record is not known:
-                await self.rewrite(record, epoch, facts)
+        known, facts = await self.load(execution_id)
+        record, facts = migrated(graph, known, facts, migrations or {})
+        if record is not known:  # meanwhile others may have added to it
+            refuse_unfit_migration(codec, type(state), record, facts, secrets or {})
+            await self.rewrite(record, epoch, facts)
         new = answered(codec, record, facts, answers or {}, now=now)
         if new:
             await self.commit(execution_id, epoch, [each.fact for each in new])

@@ -143,3 +143,29 @@ async def test_a_migration_that_fails_changes_nothing(load):
     graph, _ = load(OLD)
     result = await graph.resume("run", store=store, deps=ran, answers={"pay": False})
     assert "False" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "where"),
+    [
+        ("Pay", lambda old: settle(old) | {"$": "shop.Settle"}, "at step 1.*module:Class"),
+        (
+            "Order",
+            lambda old: renamed(old) | {"journal": {"a": 1} if old["log"] else {}},
+            "at step 0",
+        ),
+    ],
+    ids=["class", "field of a later state"],
+)
+async def test_a_migration_to_what_the_code_cant_use_changes_nothing(load, name, wrong, where):
+    store, ran = await begun(load)
+    graph, _ = load(RENAMED)
+    right = {"Order": renamed, "Pay": settle, "Ask": ask}
+
+    with pytest.raises(JournalError, match=rf"{where}(.|\n)*stays as it was"):
+        await graph.resume("run", store=store, deps=ran, migrations=right | {name: wrong})
+
+    result = await graph.resume(
+        "run", store=store, deps=ran, migrations=right, answers={"pay": True}
+    )
+    assert result.output == "2 7 True ['old'] {'a': 'fine', 'b': 'fine', 'c': 'fine'}"

@@ -96,8 +96,8 @@ class Names:
         found = self._found(name)
         if found is None:
             raise ValueError(
-                f"the graph knows no {name!r}; define it in the module of its state or of one of "
-                f"its nodes"
+                f"the graph knows no {name!r}, as `module:Class`; define it in the module of its "
+                f"state or of one of its nodes"
             )
         return found
 

@@ -1,4 +1,4 @@
-"""Whether the secrets that were given fit the places where they stand: before a run is taken over.
+"""Whether secrets and migrations that were given fit what was recorded: before a run is taken over.
 
 What a step has written is read as it will be when the step is done again, and thrown away. Only
 what a run inside a step has written is left to that run, as only it knows the types.
@@ -36,16 +36,53 @@ def refuse_unfit_secrets(
             continue
         if none := [path for path in places if given.get(path) is None]:
             raise UnfitSecretError(path=none[0], reason="it is None")
-        if ">" in fact.address:
-            continue
-        try:
-            _read(codec, state_type, body, asked.get(fact.address), given)
-        except SecretError:
-            raise
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        if error := _error_of(codec, state_type, fact, body, asked, given):
             raise JournalError(
                 execution_id=record.execution_id, address=fact.address, reason=str(error)
             ) from error
+
+
+def refuse_unfit_migration(
+    codec: Codec,
+    state_type: type,
+    record: RunRecord,
+    facts: Sequence[Fact],
+    given: Mapping[str, Any],
+) -> None:
+    """Read all facts as a migration has made them; the arguments are those above.
+
+    Raises:
+        JournalError: One can't be used: once written, the run could never go on.
+    """
+    asked = {fact.address: fact for fact in facts if "asks" in fact.body}
+    for fact in facts:
+        if error := _error_of(codec, state_type, fact, with_places(fact, []), asked, given):
+            raise JournalError(
+                execution_id=record.execution_id,
+                address=fact.address,
+                reason=f"what `migrations` made of it can't be used: {error}. "
+                "Mend them; the run stays as it was.",
+            ) from error
+
+
+def _error_of(
+    codec: Codec,
+    state_type: type,
+    fact: Fact,
+    body: Mapping[str, Any],
+    asked: Mapping[str, Fact],
+    given: Mapping[str, Any],
+) -> Exception | None:
+    """What is wrong with a fact; an error about secrets is raised."""
+    if ">" in fact.address:
+        return None
+    try:
+        _read(codec, state_type, body, asked.get(fact.address), given)
+    except SecretError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        return error
+    return None
 
 
 def _read(
