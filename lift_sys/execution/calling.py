@@ -9,8 +9,10 @@ from collections.abc import Awaitable
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
+from lift_sys.core.address import declared_order
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import FunctionNode, node_name
+from lift_sys.core.successors import Question, Suspended
 from lift_sys.errors import AbandonedThreadError, StepTimeoutError
 from lift_sys.execution.slots import Holder
 from lift_sys.state.leaves import per_key
@@ -74,6 +76,27 @@ async def within(
         holder.deadlines = outer
     place = (ctx.address, node_name(node))
     raise deadline_error(layer, seconds, *place, abandoned=not runs_async(node))
+
+
+def failure_in(raised: BaseExceptionGroup[BaseException]) -> Exception:
+    """What has failed of that which a node's tasks raised together, as `asyncio.TaskGroup` says it.
+
+    Raises:
+        Suspended: Nothing has: runs inside wait for answers.
+    """
+    asked, failed = raised.split(Suspended)
+    if isinstance(failed, ExceptionGroup):
+        return failed
+    if failed is None and asked is not None:
+        found = sorted(_questions(asked), key=lambda each: declared_order(each.address))
+        raise Suspended(tuple(found))
+    raise raised
+
+
+def _questions(raised: BaseException) -> list[Question]:
+    if isinstance(raised, BaseExceptionGroup):
+        return [question for each in raised.exceptions for question in _questions(each)]
+    return list(raised.questions) if isinstance(raised, Suspended) else []
 
 
 def deadline_error(

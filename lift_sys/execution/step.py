@@ -31,7 +31,7 @@ from lift_sys.errors import (
     UndeclaredWriteError,
 )
 from lift_sys.execution.cached import cached_step
-from lift_sys.execution.calling import call, within
+from lift_sys.execution.calling import call, failure_in, within
 from lift_sys.execution.contract import Contract, Done, check
 from lift_sys.execution.engine import Engine
 from lift_sys.execution.retry import delay_before, is_transient
@@ -161,6 +161,8 @@ async def _attempt(
         failure = SelfCancelledError(address=ctx.address, node=node_name(node))
     except Exception as error:
         failure = error
+    except BaseExceptionGroup as raised:
+        failure = failure_in(raised)
     finally:
         holder.ended = ended = engine.time()
         seconds = ended - begun

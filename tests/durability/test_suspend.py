@@ -13,6 +13,7 @@ from lift_sys.durability import MemoryStore
 from lift_sys.errors import (
     AnswerError,
     GraphError,
+    NodeError,
     ParallelExecutionError,
     StepTimeoutError,
     UsageError,
@@ -360,3 +361,41 @@ async def test_the_log_says_who_waits(caplog):
 
     assert "node Ask waits for an answer (2/3)" in caplog.text
     assert "cancelled" not in caplog.text
+
+
+class Grouped(BaseNode[Order]):
+    """Asks in two runs inside, in tasks of a group; a third task fails, if it is told to."""
+
+    async def run(self, ctx: RunContext[Order]) -> End[list[str]]:
+        async with asyncio.TaskGroup() as group:
+            runs = [group.create_task(ONE_QUESTION.run_inside(ctx, Order())) for _ in range(2)]
+            if ctx.deps:
+                group.create_task(ctx.deps())
+        return End([run.result().output for run in runs])
+
+
+ONE_QUESTION = Graph(Plain)
+
+
+async def test_runs_inside_may_ask_in_a_group_of_tasks():
+    graph = Graph(Grouped)
+    async with MemoryStore() as store:
+        result = await graph.run(state=Order(), store=store, execution_id="run")
+        asked = [question.address for question in result.questions]
+        while result.suspended:
+            answers = {question.address: "left" for question in result.questions}
+            result = await graph.resume("run", store=store, answers=answers)
+
+    assert sorted(asked) == ["0>0", "0~1>0"]
+    assert result.output == ["left", "left"]
+
+
+async def test_a_group_of_tasks_of_which_one_fails_asks_nothing():
+    async def fail():
+        raise ConnectionError
+
+    async with MemoryStore() as store:
+        with pytest.raises(NodeError) as raised:
+            await Graph(Grouped).run(state=Order(), store=store, deps=fail)
+
+    assert raised.value.error.split(ConnectionError)[1] is None
