@@ -63,6 +63,7 @@ from __future__ import annotations
 import pickle
 import traceback
 from collections.abc import Callable, Sequence
+from shlex import quote
 from typing import Any
 
 
@@ -957,9 +958,10 @@ class MissingSecretError(SecretError, LookupError):
     def __init__(self, *, paths: Sequence[str]) -> None:
         self.paths = tuple(paths)
         given = ", ".join(f"{path!r}: ..." for path in paths)
+        options = " ".join(f"--secret {quote(f'{path}=ENV_NAME')}" for path in paths)
         super().__init__(
             f"Secrets are never written, so these have to be given again: {', '.join(paths)}. "
-            f"Give them to `resume`: `secrets={{{given}}}`."
+            f"Give them to `resume` or `replay` as `secrets={{{given}}}`; on the command line: {options}."
         )
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ import click
 
 from lift_sys.cli.app import EXIT_FAILED
 from lift_sys.cli.kept import graph_for
+from lift_sys.cli.secret_input import secret_option, secrets_of
 from lift_sys.cli.services import deps_option, services
 from lift_sys.cli.session import Session
 from lift_sys.cli.stores import opened_store, store_option
@@ -27,6 +28,7 @@ _SHOWN = 10
 @click.argument("target", metavar="[MODULE:GRAPH]", required=False)
 @click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no log.")
+@secret_option
 @deps_option
 @store_option
 @click.pass_context
@@ -36,6 +38,7 @@ def replay(
     target: str | None,
     as_document: bool,
     quiet: bool,
+    secrets: tuple[str, ...],
     deps: str | None,
     place: str | None,
 ) -> None:
@@ -46,6 +49,7 @@ def replay(
     """
     from lift_sys.durability import replay as replayed
 
+    known = secrets_of(secrets)
     with opened_store(place) as store:
         record, _ = asyncio.run(store.load(execution_id))
         modules: dict[str, ModuleType] = {}
@@ -53,7 +57,7 @@ def replay(
         given = services(deps, modules)
         with contextlib.redirect_stdout(sys.stderr):  # what nodes print is no report
             report = Session(quiet=quiet).run(
-                lambda _: replayed(store, graph, execution_id, deps=given)
+                lambda _: replayed(store, graph, execution_id, deps=given, secrets=known)
             )
     if as_document:
         document = {

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from types import ModuleType
 from typing import Any
 
 import click
 
 from lift_sys.cli.kept import graph_for
+from lift_sys.cli.secret_input import secret_option, secrets_of
 from lift_sys.cli.services import deps_option, services
 from lift_sys.cli.show_run import Show
 from lift_sys.cli.stores import opened_store, resume_command, store_option
@@ -28,14 +28,7 @@ from lift_sys.errors import UsageError
     help="Answer a question, by its key or the address of its step; JSON, or else text. "
     "Repeatable.",
 )
-@click.option(
-    "--secret",
-    "secrets",
-    multiple=True,
-    metavar="PATH=ENV_NAME",
-    help="The environment variable with the value of a secret: `token` of the initial state, "
-    "`0.1:token` of what step 0.1 has written, `0:Call.key` of a node. Repeatable.",
-)
+@secret_option
 @deps_option
 @store_option
 @click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")
@@ -66,7 +59,7 @@ def resume(
     where it is. A finished run gives its result again.
     """
     given = dict(_answer(text) for text in answers)
-    known = dict(_secret(text) for text in secrets)
+    known = secrets_of(secrets)
     show = Show(ctx, as_document=as_document, events=events, quiet=quiet, verbose=verbose)
     with show.stdout_for_data(), opened_store(place) as store:
         record, _ = asyncio.run(store.load(execution_id))
@@ -89,13 +82,3 @@ def _answer(text: str) -> tuple[str, Any]:
         return key, json.loads(value)
     except (ValueError, RecursionError):
         return key, value
-
-
-def _secret(text: str) -> tuple[str, str]:
-    path, equals, name = text.partition("=")
-    if not equals or not path:
-        # Not the text itself: somebody may have written the secret there.
-        raise UsageError("--secret takes PATH=ENV_NAME, e.g. api_key=MY_API_KEY")
-    if name not in os.environ:
-        raise UsageError(f"--secret {path}: there is no environment variable of the name given.")
-    return path, os.environ[name]

@@ -252,6 +252,22 @@ def test_a_secret_comes_from_the_environment(lift, monkeypatch, place):
     assert given.exit_code == 0, given.output
 
 
+def test_a_run_with_a_secret_is_replayed(lift, monkeypatch):
+    secret_run = lift(
+        "run", "flows.py:Opens", "--set", "key=hush", "--store", "--id", "one", "--quiet"
+    )
+    assert secret_run.exit_code == 0, secret_run.output
+    monkeypatch.setenv("TEA_KEY", "hush")
+
+    refused = lift("replay", "one")
+    given = lift("replay", "one", "--secret", "key=TEA_KEY")
+
+    assert refused.exit_code == 2
+    assert "--secret key=ENV_NAME" in refused.stderr
+    assert given.exit_code == 0, given.output
+    assert "identical: 1 step" in given.stdout
+
+
 def test_a_run_goes_back(lift):
     kept_run(lift)
 
