@@ -25,6 +25,7 @@ from lift_sys.execution.group import Group
 from lift_sys.execution.isolation import Base
 from lift_sys.execution.join import check_met, is_accepted, join, joined_context, vote_of
 from lift_sys.execution.log import log_observer
+from lift_sys.execution.plugged import refuse_no_cache
 from lift_sys.execution.pool import DaemonPool
 from lift_sys.execution.results import NodeResult, Statistics, statistics_of
 from lift_sys.execution.single import SingleNodes
@@ -79,6 +80,7 @@ class ParallelExecutor(Generic[ServedT_contra]):
     ) -> None:
         at_least_one("max_concurrent", max_concurrent)
         at_least_one("max_steps", max_steps)
+        refuse_no_cache(cache)
         self.max_concurrent = max_concurrent
         self.retry = retry
         self.timeouts = timeouts or Timeouts()

@@ -15,6 +15,7 @@ from lift_sys.core.ports import Cache, Clock, Journal, Observer, Opened, RunStor
 from lift_sys.core.usage import UsageLedger
 from lift_sys.execution.bus import Bus
 from lift_sys.execution.log import log_observer
+from lift_sys.execution.plugged import refuse_no_cache, refuse_no_name, refuse_no_store
 
 if TYPE_CHECKING:
     from lift_sys.execution.engine import Engine
@@ -67,6 +68,7 @@ async def begin(
     cache: Cache | None = None,
 ) -> Ready[StateT]:
     """A run of `graph`; with a store it may be one that was begun before."""
+    refuse_no_cache(cache)
     if store is None:
         return _ready(
             start_node,
@@ -80,7 +82,9 @@ async def begin(
             on_event=on_event,
             cache=cache,
         )
-    execution_id = execution_id or fresh_execution_id()
+    refuse_no_store(store)
+    execution_id = fresh_execution_id() if execution_id is None else execution_id
+    refuse_no_name(execution_id)
     opened = await store.begin_run(
         graph,
         execution_id=execution_id,
@@ -107,6 +111,8 @@ async def reopen(
     cache: Cache | None = None,
 ) -> Ready[StateT]:
     """A run that goes on."""
+    refuse_no_store(store)
+    refuse_no_cache(cache)
     opened = await store.resume_run(
         graph,
         execution_id,

@@ -1,0 +1,46 @@
+"""Whether a store, a cache or a run's name that a caller gives is one, said before anything runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lift_sys.errors import UsageError
+
+
+def refuse_no_store(value: Any) -> None:
+    """Refuse what keeps no runs.
+
+    Raises:
+        UsageError: It is no store.
+    """
+    _refuse("store", value, ("begin_run", "resume_run"), 'SqliteStore("runs.db")')
+
+
+def refuse_no_cache(value: Any) -> None:
+    """Refuse what keeps no results of nodes, as a run would go on without them; None is no cache.
+
+    Raises:
+        UsageError: It is no cache.
+    """
+    if value is not None:
+        _refuse("cache", value, ("get", "put"), 'SqliteCache("cache.db")')
+
+
+def refuse_no_name(value: Any) -> None:
+    """Refuse what names no kept run: it would be another run each time.
+
+    Raises:
+        UsageError: It is no text, or an empty one.
+    """
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"execution_id={value!r}: the name of a kept run is a text, not empty.")
+
+
+def _refuse(what: str, value: Any, methods: tuple[str, ...], example: str) -> None:
+    if isinstance(value, type):
+        raise UsageError(f"{what}= is the class {value.__name__}; make one: {value.__name__}(...).")
+    if not all(callable(getattr(value, name, None)) for name in methods):
+        # Not the value itself: a URL may have a password.
+        raise UsageError(
+            f"{what}= takes a {what}, such as {example}, not a {type(value).__name__}."
+        )

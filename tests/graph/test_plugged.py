@@ -1,0 +1,51 @@
+"""Stores, caches and names of runs that are none are refused before anything runs."""
+
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel
+
+from lift_sys import BaseNode, End, Graph, ParallelExecutor, RunContext
+from lift_sys.durability import MemoryCache, MemoryStore, SqliteStore
+from lift_sys.errors import UsageError
+
+
+class Empty(BaseModel):
+    pass
+
+
+class Never(BaseNode[Empty]):
+    async def run(self, ctx: RunContext[Empty]) -> End:
+        pytest.fail("it ran")
+
+
+graph = Graph(Never)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"store": "postgresql://me:hush@host/x"}, r"takes a store, such as SqliteStore\(.*a str"),
+        ({"store": SqliteStore}, r"the class SqliteStore; make one"),
+        ({"cache": "cache.db"}, r"takes a cache, such as SqliteCache\(.*a str"),
+        ({"cache": {}}, "not a dict"),
+        ({"cache": MemoryCache}, r"the class MemoryCache; make one"),
+        ({"store": MemoryStore(), "execution_id": ""}, "execution_id.*''"),
+        ({"store": MemoryStore(), "execution_id": UUID(int=1)}, "execution_id.*UUID"),
+    ],
+)
+async def test_what_is_no_store_cache_or_name_is_refused(options, text):
+    with pytest.raises(UsageError, match=text) as caught:
+        await graph.run(state=Empty(), **options)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("store", ["runs.db", MemoryStore, None])
+async def test_so_it_is_when_a_run_goes_on(store):
+    with pytest.raises(UsageError, match="store"):
+        await graph.resume("one", store=store)
+
+
+def test_so_it_is_when_an_executor_is_made():
+    with pytest.raises(UsageError, match="takes a cache"):
+        ParallelExecutor(cache="cache.db")
