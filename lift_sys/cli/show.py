@@ -102,8 +102,10 @@ def _operation(operation: Any) -> str:
     place = "".join(
         f"[{as_json(step[0])}]" if isinstance(step, list) else f".{step}" for step in path
     ).lstrip(".")
+    if kind == "fields":  # with these the model counts as given (`model_fields_set`)
+        return f"{place or 'state'}: fields set are {', '.join(rest[0])}"
     text = as_json(rest[0]) if rest else ""
     if len(text) > _SHOWN_LENGTH:
         text = f"{text[:_SHOWN_LENGTH]}..."
-    sign = {"set": " = ", "append": " += ", "fields": " has "}.get(kind, " ")
+    sign = {"set": " = ", "append": " += "}.get(kind, " ")
     return f"{place or 'state'}{sign}{text}" if rest else f"{place} deleted"

@@ -101,7 +101,7 @@ def writers(result: RunResult[Any], field: str) -> list[str]:
 
 
 def summary_lines(graph: str, result: RunResult[Any], before: BaseModel | None) -> Iterator[str]:
-    """The summary for people, line by line."""
+    """The summary for people, line by line; without `before` it is of a run that went on."""
     facts = result.statistics
     yield (
         f"{_bold(graph)}: {'suspended' if result.suspended else 'done'} in {seconds(result.elapsed)}, {counted(facts['steps'], 'step')}"
@@ -127,7 +127,7 @@ def summary_lines(graph: str, result: RunResult[Any], before: BaseModel | None) 
             f"{_bold('usage')}: {counted(usage.calls, 'call')}, {usage.input_tokens} + "
             f"{usage.output_tokens} tokens{cost}"
         )
-    if facts["branches"]:
+    if facts["branches"] and before is not None:  # else times are of what was left to do
         yield (
             f"{_bold('estimated speed-up')}: {facts['estimated_speedup']:.1f}x (sequential "
             f"{seconds(facts['sequential_seconds'])}, parallel {seconds(result.elapsed)}, "

@@ -86,7 +86,8 @@ class RunStatistics(TypedDict):
 
     Those of subgraphs are in them. `attempts` are those of steps that succeeded, `cache_hits` the
     steps that were not run because the cache knew what they do; `sequential_seconds` is the sum of
-    all steps' own time, and `estimated_speedup` that over the time that the run took.
+    all steps' own time, and `estimated_speedup` that over the time that the run took. Of a kept run
+    that went on, the times are those since then, and the counts are those of the whole run.
     """
 
     steps: int

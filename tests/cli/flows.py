@@ -50,6 +50,12 @@ class Both(BaseNode[Note]):
         return Fork([Left(), Right()], then=Close())
 
 
+class Assigns(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> End:
+        ctx.state.lines += ["more"]
+        return End()
+
+
 class Fails(BaseNode[Note]):
     async def run(self, ctx: RunContext[Note]) -> End:
         raise OSError("the tea is cold")

@@ -115,6 +115,22 @@ def test_the_slowest_come_first(lift):
     assert [each["execution_id"] for each in slow] == ["one", "two"]
 
 
+def test_of_a_run_that_went_on_no_speed_up_is_estimated(lift):
+    """The times are those of this process alone, the branches those of the whole run."""
+    begun = kept_run(lift)
+    resumed = lift("resume", "one")
+
+    assert "speed-up: " in begun.stdout
+    assert "tea: 2 lines" in resumed.stdout
+    assert "speed-up" not in resumed.stdout
+
+
+def test_fields_that_became_set_are_called_so(lift):
+    kept_run(lift, "one", "flows.py:Assigns")
+
+    assert "state: fields set are lines, topic\n" in lift("show", "one").stdout
+
+
 def test_a_run_is_shown_as_a_tree(lift):
     kept_run(lift)
 
