@@ -60,7 +60,6 @@ class NodeResult(Generic[StateT]):
 
     def __init__(
         self,
-        *,
         node: Any,
         context: RunContext[StateT] | None,
         next_node: Any = None,
@@ -70,6 +69,7 @@ class NodeResult(Generic[StateT]):
         address: str = "",
         attempts: int = 1,
         index: int = 0,
+        *,
         rank: int = 0,
         base: Base | None = None,
         ending: Ending | None = None,

@@ -81,17 +81,18 @@ class WalkedBranches:
                 self._note_blame(walk.index, walk.blame, walk.state)
         if error is not None and (isinstance(error, _FATAL) or not isinstance(error, LiftError)):
             raise error
+        # By position, which is quicker: there is one for each branch.
         return NodeResult(
-            node=self.nodes[walk.index],
+            self.nodes[walk.index],
             # What a thread that was abandoned still writes to is nobody's.
-            context=ctx if error and not walk.abandoned else None,
-            next_node=None if error or end is None else _ENDED if end.data is None else end,
-            error=error,
-            execution_time_ms=walk.elapsed_ms,
-            busy_ms=walk.busy * 1000,
-            address=walk.prefix,
-            attempts=ctx.attempt,
-            index=walk.index,
+            ctx if error and not walk.abandoned else None,
+            None if error or end is None else _ENDED if end.data is None else end,
+            error,
+            walk.elapsed_ms,
+            walk.busy * 1000,
+            walk.prefix,
+            ctx.attempt,
+            walk.index,
             base=self.base,
             ending=ending,
         )
@@ -110,16 +111,22 @@ class WalkedBranches:
         self.blames[index] = blame
 
 
-def shown(result: NodeResult[Any]) -> BranchResult:
-    """What the node after the join sees of a branch."""
-    end = result.next_node
-    # `_make` on a bare tuple: the named way takes three times as long, for every branch.
-    return BranchResult._make(
-        (
-            result.address,
-            node_name(result.node),
-            None if end is None else end.data,
-            result.error,
-            result.execution_time_ms / 1000,
-        )
+def shown(results: Sequence[NodeResult[Any]]) -> tuple[BranchResult, ...]:
+    """What the node after the join sees of the branches."""
+    # As tuples, whose making takes a third of the time that the named way takes, for each branch.
+    new = tuple.__new__
+    return tuple(
+        [
+            new(
+                BranchResult,
+                (
+                    result.address,
+                    node_name(result.node),
+                    None if result.next_node is None else result.next_node.data,
+                    result.error,
+                    result.execution_time_ms / 1000,
+                ),
+            )
+            for result in results
+        ]
     )

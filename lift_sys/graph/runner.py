@@ -185,7 +185,7 @@ class Runner:
             walk.blame.take_over(
                 branches.blames[index] for index in joined.taken if index in branches.blames
             )
-        return tuple(map(shown, results))
+        return shown(results)
 
     async def _grouped(
         self, walk: Walk, node: Any, branches: WalkedBranches, group: Group[Walk]
