@@ -189,7 +189,7 @@ class Page:
         if after is before:
             return NOTHING
         kind, path = _PARTS.get(name) or (before.root.cls, "state")
-        writes = changes(before, after)
+        writes = changes(before, after, in_order=True)
         data = encode_writes(self._codec, writes, kind, after=after, path=path)
         if data:
             body[name] = cast("Json", data)

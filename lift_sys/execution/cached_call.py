@@ -121,7 +121,8 @@ class CachedCall:
         assert given is not None
         metadata = NOTHING
         if self._metadata is not None:
-            metadata = changes(self._metadata, self._metadata.refresh(self.ctx.metadata))
+            after_it = self._metadata.refresh(self.ctx.metadata)
+            metadata = changes(self._metadata, after_it, in_order=True)
         return CacheEntry(
             writes=self._writes(before, after),
             metadata=metadata,
@@ -133,7 +134,7 @@ class CachedCall:
 
     def _writes(self, before: Snapshot[Any], after: Snapshot[Any]) -> WriteSet:
         """What it wrote: also what was equal before, where the next state may have another value."""
-        own = changes(before, after)
+        own = changes(before, after, in_order=True)
         if not self._hidden:
             return own
         known = [each for each in own.operations if each.path[0] not in self._hidden]

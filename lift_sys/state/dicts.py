@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
-from operator import is_
+from operator import eq, is_
 from typing import TYPE_CHECKING, Any
 
 from lift_sys.state import canonical
@@ -131,7 +131,7 @@ class DictPart(TablePart):
                 for key, new in fresh.items()
             )
             return self.having(old_values | fresh, self.children if kept else None)
-        if fresh is None and len(live) == len(old_values) and self.is_followed_by(live):
+        if fresh is None and [*live] == [*old_values] and self.is_followed_by(live):
             return self
         fresh = fresh or {}
         if not ATOMIC.issuperset(map(type, live)) and not all(
@@ -139,6 +139,12 @@ class DictPart(TablePart):
         ):
             walk.opaque = True
         return self.having({key: fresh.get(key, old_values.get(key)) for key in live})
+
+    def keeps_order(self, later: Mapping[Any, Any]) -> bool:
+        """Whether `later` has its keys where they come to by deleting some and adding others."""
+        mine = self.values
+        common = [key for key in mine if key in later]
+        return all(map(eq, later, [*common, *[key for key in later if key not in mine]]))
 
     def is_followed_by(self, later: Mapping[Any, Any]) -> bool:
         """Whether `later` differs by keys that were deleted, added at the end, or set; nothing else.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from lift_sys.state.atomic import ListPart
+from lift_sys.state.atomic import ListPart, TuplePart
 from lift_sys.state.columns import Leaves, Lists
 from lift_sys.state.dicts import DictPart
 from lift_sys.state.equality import equal
@@ -26,14 +26,18 @@ from lift_sys.state.rows import differing
 from lift_sys.state.snapshot import Snapshot
 
 
-def changes(old: Snapshot[Any], new: Snapshot[Any]) -> WriteSet:
-    """What leads from `old` to `new`; equal values are no change."""
+def changes(old: Snapshot[Any], new: Snapshot[Any], *, in_order: bool = False) -> WriteSet:
+    """What leads from `old` to `new`; equal values are no change.
+
+    Another order of a dict's keys is no other value, but nodes can see it: with `in_order`, which is
+    for what is to be done again, such a dict is written as a whole.
+    """
     if old is new or old.root is new.root:
         return NOTHING
     shared: set[int] = set()
     if not (old.simple and new.simple):
         shared = _shared(old.root) | _shared(new.root)
-    operations = tuple(_differences(old.root, new.root, (), shared))
+    operations = tuple(_differences(old.root, new.root, (), shared, in_order))
     replaced = {each.path for each in operations if isinstance(each, Set)}
     return WriteSet(operations, tuple(_given(old.root, new.root, (), replaced, set())))
 
@@ -84,7 +88,7 @@ def _paths(old: Node, new: Node, path: Path, text: str) -> list[str]:
     elif isinstance(old, DictPart) and old.has_outline_of(new):
         found = _paths_of_rows(old, new, text)
     if found is None:
-        found = [path_text(each.path) for each in _differences(old, new, path, set())]
+        found = [path_text(each.path) for each in _differences(old, new, path, set(), False)]
     return found
 
 
@@ -102,12 +106,16 @@ def _paths_of_rows(old: DictPart, new: DictPart, text: str) -> list[str] | None:
     return [f"{text}[{keys[row]!r}].{name}" for row, _, name in sorted(found)]
 
 
-def _differences(old: Node, new: Node, path: Path, shared: set[int]) -> Iterator[Operation]:
+def _differences(
+    old: Node, new: Node, path: Path, shared: set[int], in_order: bool
+) -> Iterator[Operation]:
     if old is new:
         return
     if id(old) in shared or id(new) in shared:
-        if not equal(old, new):
+        if not equal(old, new) or (in_order and not _in_same_order(old, new)):
             yield Set(path, new)
+    elif in_order and _is_reordered(old, new):
+        yield Set(path, new)
     elif is_stepwise(old, new):
         for key, before in old.values.items():
             after = new.values.get(key, MISSING)
@@ -117,18 +125,38 @@ def _differences(old: Node, new: Node, path: Path, shared: set[int]) -> Iterator
             if after is MISSING:
                 yield Delete(step)
             else:
-                yield from _differences(before, after, step, shared)
+                yield from _differences(before, after, step, shared, in_order)
         for key, after in new.values.items():
             if key not in old.values:
                 yield Set((*path, old.step(key)), after)
     elif isinstance(old, ListPart) and isinstance(new, ListPart):
-        if (tail := appended(old, new)) is not None:
-            if tail:
-                yield Append(path, tail)
-        else:
+        if (tail := appended(old, new)) is None or (in_order and not _in_same_order(old, new)):
             yield Set(path, new)
-    elif not equal(old, new):
+        elif tail:
+            yield Append(path, tail)
+    elif not equal(old, new) or (in_order and not _in_same_order(old, new)):
         yield Set(path, new)
+
+
+def _is_reordered(old: Node, new: Node) -> bool:
+    return (
+        isinstance(old, DictPart)
+        and isinstance(new, DictPart)
+        and not (old.has_outline_of(new) or old.keeps_order(new.values))
+    )
+
+
+def _in_same_order(old: Node, new: Node) -> bool:
+    """Whether no dict in what is equal, or in what both lists begin with, was reordered."""
+    if old is new or not isinstance(old, Part) or not isinstance(new, Part):
+        return True
+    if isinstance(old, DictPart) and [*old.values] != [*new.values]:
+        return False
+    if isinstance(old, (ListPart, TuplePart)):
+        return all(map(_in_same_order, old.values, new.values))
+    if isinstance(old, (ModelPart, DictPart)):
+        return all(_in_same_order(old.values[key], new.values[key]) for key in old.children)
+    return True
 
 
 def is_stepwise(old: Node, new: Node) -> bool:
