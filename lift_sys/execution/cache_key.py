@@ -18,6 +18,7 @@ from lift_sys.core.ports import CacheKey
 from lift_sys.execution.code_version import code_version, named_digest
 from lift_sys.state.atomic import SetPart
 from lift_sys.state.canonical import digest, digest_of
+from lift_sys.state.dicts import DictPart
 from lift_sys.state.keyed import ModelPart
 from lift_sys.state.lazy import can_be_lazy, hideable
 from lift_sys.state.leaves import type_name
@@ -25,7 +26,7 @@ from lift_sys.state.parts import Part, encoding_of
 from lift_sys.state.snapshot import Snapshot
 
 # Changes when results that were kept before must not be found any more.
-_FORMAT = 3
+_FORMAT = 4
 
 
 def key_of(
@@ -110,22 +111,24 @@ def fields_of(node: Any) -> Iterator[tuple[str, Any]]:
 def _state_digest(before: Snapshot[Any], hidden: frozenset[str], live: Any) -> list[Any]:
     root = before.root
     if not hidden:
-        return [before.digest, _given_fields(root, getattr(live, "model_fields_set", ()))]
+        return [before.digest, _not_in_digest(root, getattr(live, "model_fields_set", ()))]
     assert isinstance(root, ModelPart)
     shown = {name: value for name, value in root.values.items() if name not in hidden}
     return [
         type_name(root.cls),
         [[name, digest_of(encoding_of(value))] for name, value in sorted(shown.items())],
-        _given_fields(root, root.fields_set - hidden, hidden),
+        _not_in_digest(root, root.fields_set - hidden, hidden),
     ]
 
 
-def _given_fields(
+def _not_in_digest(
     root: Any, given: Iterable[str], hidden: frozenset[str] = frozenset()
 ) -> dict[Any, Any]:
-    """By path: `model_fields_set` of each model that has not been given all of its fields.
+    """By path what is no part of a value's digest, but what a node can see.
 
-    It is no part of a value's digest, but `model_dump(exclude_unset=True)` shows it.
+    That is `model_fields_set` of each model that has not been given all of its fields, which
+    `model_dump(exclude_unset=True)` shows, and of dicts the order of keys, which a prompt shows,
+    and how a `defaultdict` grows.
     """
     found: dict[Any, Any] = {(): sorted(given)}
     met = {id(root)}
@@ -134,6 +137,10 @@ def _given_fields(
         path, part = ahead.pop()
         if path and isinstance(part, ModelPart) and part.fields_set != part.shape.fields:
             found[path] = sorted(part.fields_set)
+        elif isinstance(part, DictPart) and (len(part.values) > 1 or part.factory is not None):
+            factory: Any = part.factory
+            grown = factory and getattr(factory, "__qualname__", type_name(type(factory)))
+            found[path] = [grown, [*part.values]]
         for key in part.children:
             child = part.values[key]
             if id(child) not in met and (path or key not in hidden):

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from cached_nodes import Ask, Ctx, Desk, Note, Shout, Whole, run
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from lift_sys import BaseNode, End, Graph, RunContext, Subgraph, node
@@ -39,7 +41,7 @@ async def test_values_that_are_equal_but_of_other_types_differ():
 
 
 async def test_the_whole_state_counts_where_no_reads_are_declared():
-    """Any other field is another input; the same state is the same."""
+    """Any other field is another input, and so is another order of keys, which a prompt would show."""
     cache, ran = MemoryCache(), []
     for state in (
         Desk(),
@@ -49,7 +51,7 @@ async def test_the_whole_state_counts_where_no_reads_are_declared():
     ):
         await run(Whole, state, cache=cache, deps=ran)
 
-    assert len(ran) == 3
+    assert len(ran) == 4
 
 
 MODULE = """
@@ -113,6 +115,22 @@ class Dumps(BaseNode[Desk]):
 
     async def run(self, ctx: Ctx) -> End[dict[str, Any]]:
         return End(ctx.state.model_dump(exclude_unset=True))
+
+
+@given(orders=st.lists(st.permutations("abc"), min_size=1, max_size=5))
+async def test_a_hit_has_the_order_of_its_own_keys(orders):
+    """States that are equal, but whose keys stand in another order, are other inputs."""
+
+    class Lists(BaseNode[Desk]):
+        cache = True
+
+        async def run(self, ctx: Ctx) -> End[list[str]]:
+            return End([*ctx.state.index])
+
+    cache = MemoryCache()
+    for order in orders:
+        result = await run(Lists, Desk(index=dict.fromkeys(order, 1)), cache=cache)
+        assert result.output == order
 
 
 @pytest.mark.parametrize(
