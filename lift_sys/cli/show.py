@@ -83,7 +83,7 @@ def _step_lines(step: StepView) -> Iterator[str]:
         notes.append("not joined")
     status = step.status
     if status != "finished":
-        notes.insert(0, click.style(status, fg=_COLORS[status]))
+        notes.insert(0, click.style(status, fg=_COLORS.get(status)))
     yield f"{pad}{step.address} {click.style(step.node, bold=True)}  {', '.join(notes)}"
     for operation in step.edits:
         yield f"{pad}  changed by hand: {_operation(operation)}"

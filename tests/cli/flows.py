@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, SecretStr
 
-from lift_sys import BaseNode, End, Fork, Graph, Majority, RunContext, Suspend
+from lift_sys import BaseNode, End, Fork, Graph, Majority, Race, RunContext, Suspend
 from lift_sys.core.usage import Usage
 from lift_sys.reducers import Append
 
@@ -54,6 +54,11 @@ class Assigns(BaseNode[Note]):
     async def run(self, ctx: RunContext[Note]) -> End:
         ctx.state.lines += ["more"]
         return End()
+
+
+class Hurries(BaseNode[Note]):
+    async def run(self, ctx: RunContext[Note]) -> "Fork[Left | Sleeps, End]":
+        return Fork([Left(), Sleeps()], then=End(), strategy=Race())
 
 
 class Fails(BaseNode[Note]):

@@ -125,6 +125,14 @@ def test_of_a_run_that_went_on_no_speed_up_is_estimated(lift):
     assert "speed-up" not in resumed.stdout
 
 
+def test_a_branch_that_was_not_needed_is_shown(lift):
+    kept_run(lift, "one", "flows.py:Hurries")
+    shown = lift("show", "one")
+
+    assert shown.exit_code == 0, shown.output
+    assert "0.1 Sleeps  cancelled" in shown.stdout
+
+
 def test_fields_that_became_set_are_called_so(lift):
     kept_run(lift, "one", "flows.py:Assigns")
 
