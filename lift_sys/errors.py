@@ -865,10 +865,17 @@ class JournalError(DurabilityError, ValueError):
         reason: What is wrong.
     """
 
-    def __init__(self, *, execution_id: str, address: str, reason: str) -> None:
+    def __init__(
+        self,
+        *,
+        execution_id: str,
+        address: str,
+        reason: str,
+        advice: str = "Restore a copy of the store, or start a new run.",
+    ) -> None:
         self.execution_id, self.address, self.reason = execution_id, address, reason
         where = f" at step {address}" if address else ""
-        super().__init__(f"The journal of run {execution_id!r} is wrong{where}: {reason}")
+        super().__init__(f"The journal of run {execution_id!r} is wrong{where}: {reason}. {advice}")
 
 
 class ChangedGraphError(DurabilityError):

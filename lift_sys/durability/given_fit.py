@@ -11,6 +11,7 @@ from typing import Any
 
 from lift_sys.durability.codec import Codec, check_writes, decode_successor, decode_type
 from lift_sys.durability.facts import Fact, RunRecord
+from lift_sys.durability.migration import MEND_MIGRATIONS
 from lift_sys.durability.secret_places import with_places
 from lift_sys.errors import JournalError, SecretError, UnfitSecretError
 
@@ -60,8 +61,8 @@ def refuse_unfit_migration(
             raise JournalError(
                 execution_id=record.execution_id,
                 address=fact.address,
-                reason=f"what `migrations` made of it can't be used: {error}. "
-                "Mend them; the run stays as it was.",
+                reason=str(error),
+                advice=MEND_MIGRATIONS,
             ) from error
 
 

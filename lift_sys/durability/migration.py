@@ -20,6 +20,9 @@ from lift_sys.durability.shape import differences, shape_of
 from lift_sys.errors import ChangedGraphError, JournalError, UsageError
 from lift_sys.graph.graph import Graph
 
+#: What to do about a run that was wrong only once it was migrated.
+MEND_MIGRATIONS = "That came of `migrations=`: mend them. The run stays as it was."
+
 
 def migrated(
     graph: Graph[Any],
@@ -182,13 +185,15 @@ class _Migrating:
             return work()
         except Exception as error:
             text = f"its migration raised {type(error).__name__}: {error}"
-            raise self.error(address, text) from error
+            raise JournalError(
+                execution_id=self.record.execution_id,
+                address=address,
+                reason=text,
+                advice=MEND_MIGRATIONS,
+            ) from error
 
     def refuse(self, address: str, reason: str) -> None:
-        raise self.error(address, reason)
-
-    def error(self, address: str, reason: str) -> JournalError:
-        return JournalError(execution_id=self.record.execution_id, address=address, reason=reason)
+        raise JournalError(execution_id=self.record.execution_id, address=address, reason=reason)
 
 
 def _branch_of(address: str, fork: str) -> str:

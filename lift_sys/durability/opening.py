@@ -19,7 +19,7 @@ from lift_sys.durability.codec import (
 from lift_sys.durability.facts import Fact, RunRecord, input_of
 from lift_sys.durability.given_fit import refuse_unfit_migration, refuse_unfit_secrets
 from lift_sys.durability.journal import RunJournal
-from lift_sys.durability.migration import migrated
+from lift_sys.durability.migration import MEND_MIGRATIONS, migrated
 from lift_sys.durability.secret_places import secret_places, start_with_places
 from lift_sys.durability.shape import differences, shape_of
 from lift_sys.durability.store import Store
@@ -118,8 +118,14 @@ class KeepsRuns:
         # All that can be refused is refused before the run is taken from whoever works on it.
         known = record
         record, facts = migrated(graph, known, facts, migrations or {})
-        state = _state_of(codec, graph, record, facts, secrets)
-        _opened(self, graph, record, record.epoch, facts, state=state, secrets=secrets)
+        try:
+            state = _state_of(codec, graph, record, facts, secrets)
+            _opened(self, graph, record, record.epoch, facts, state=state, secrets=secrets)
+        except JournalError as error:
+            if record is known:
+                raise
+            where = {"execution_id": execution_id, "address": error.address}
+            raise JournalError(**where, reason=error.reason, advice=MEND_MIGRATIONS) from error
         if record is not known:
             refuse_unfit_migration(codec, type(state), record, facts, secrets or {})
         answered(codec, record, facts, answers or {}, now=now)

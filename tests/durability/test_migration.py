@@ -154,8 +154,10 @@ async def test_a_migration_that_fails_changes_nothing(load):
             lambda old: renamed(old) | {"journal": {"a": 1} if old["log"] else {}},
             "at step 0",
         ),
+        ("Order", lambda old: renamed(old) | {"tags": 5}, "its initial state.*tags"),
+        ("Order", lambda old: {"cents": old["amounts"]}, "KeyError"),
     ],
-    ids=["class", "field of a later state"],
+    ids=["class", "later state", "initial state", "raises"],
 )
 async def test_a_migration_to_what_the_code_cant_use_changes_nothing(load, name, wrong, where):
     store, ran = await begun(load)

@@ -115,5 +115,5 @@ def to_facts(execution_id: str, rows: Sequence[Row]) -> list[Fact]:
 
 
 def _damaged(execution_id: str, address: str, error: Exception) -> JournalError:
-    reason = f"a row of its store can't be read ({error}). Restore a copy, or start a new run."
+    reason = f"a row of its store can't be read ({error})"
     return JournalError(execution_id=execution_id, address=address, reason=reason)
