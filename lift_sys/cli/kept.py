@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
+from shlex import quote
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,9 @@ def graph_for(
     run = record.execution_id
     if not record.target:
         raise UsageError(
-            f"It is not known where the graph {record.graph!r} of run {run!r} was found; say it: "
-            f"MODULE:GRAPH after the run."
+            f"It is not known where the graph {record.graph!r} of run {run!r} was found, as a "
+            f"program began it. Go on with that program (after `lift demo` the same command with "
+            f"--id {quote(run)}), or say it: MODULE:GRAPH after the run."
         )
     module, colon, _ = record.target.rpartition(":")
     if not _is_below(module if colon else record.target):

@@ -488,3 +488,17 @@ def test_facts_edited_by_hand_are_messages(lift, place, body, command):
     assert "0.0" in done.output
     assert "Traceback" not in done.output
     assert done.exception is None or isinstance(done.exception, SystemExit)
+
+
+def test_a_run_of_a_program_names_what_goes_on_with_it(lift, place):
+    kept_run(lift, "my run")
+    with sqlite3.connect(place) as connection:
+        connection.execute("UPDATE lift_runs SET target = ''")
+    connection.close()
+
+    refused = lift("resume", "my run")
+
+    assert refused.exit_code == 2
+    assert "lift demo" in refused.stderr
+    assert "--id 'my run'" in refused.stderr
+    assert lift("resume", "my run", "flows.py:graph").exit_code == 0
