@@ -968,7 +968,8 @@ class MissingSecretError(SecretError, LookupError):
         options = " ".join(f"--secret {quote(f'{path}=ENV_NAME')}" for path in paths)
         super().__init__(
             f"Secrets are never written, so these have to be given again: {', '.join(paths)}. "
-            f"Give them to `resume` or `replay` as `secrets={{{given}}}`; on the command line: {options}."
+            f"Give them as `secrets={{{given}}}` (to `resume`, `replay` or `load_context`); on the "
+            f"command line: {options}."
         )
 
     def __str__(self) -> str:

@@ -22,6 +22,9 @@ _canonical = json.JSONEncoder(
     sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False
 ).encode
 
+#: What stands for the graph's name in the records of saved states, which are no runs.
+SAVED = "(saved state)"
+
 #: How a run stands. `running` may also mean that its process has died.
 Status: TypeAlias = Literal["running", "suspended", "finished", "failed", "cancelled"]
 

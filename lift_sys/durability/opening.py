@@ -16,7 +16,7 @@ from lift_sys.durability.codec import (
     decode_successor,
     encode_successor,
 )
-from lift_sys.durability.facts import Fact, RunRecord, input_of
+from lift_sys.durability.facts import SAVED, Fact, RunRecord, input_of
 from lift_sys.durability.given_fit import refuse_unfit_migration, refuse_unfit_secrets
 from lift_sys.durability.journal import RunJournal
 from lift_sys.durability.migration import MEND_MIGRATIONS, migrated
@@ -30,6 +30,7 @@ from lift_sys.errors import (
     OtherInputError,
     SecretError,
     UnkeptValueError,
+    UsageError,
 )
 from lift_sys.graph.graph import Graph
 from lift_sys.graph.subgraph import Subgraph
@@ -82,7 +83,7 @@ class KeepsRuns:
         if await self.create(record):
             return _made(RunJournal(self, record, 0, secrets={}), **begun)
         known, facts = await self.load(execution_id)
-        _refuse_edits(known)
+        _refuse_no_run(known)
         others = _other_inputs(known, record, seed=seed)
         if others:
             raise OtherInputError(execution_id=execution_id, differences=others)
@@ -114,7 +115,7 @@ class KeepsRuns:
         """
         codec = Codec(Names.of(graph))
         record, facts = await self.load(execution_id)
-        _refuse_edits(record)
+        _refuse_no_run(record)
         # All that can be refused is refused before the run is taken from whoever works on it.
         known = record
         record, facts = migrated(graph, known, facts, migrations or {})
@@ -263,7 +264,12 @@ def _other_inputs(known: RunRecord, given: RunRecord, *, seed: int | None) -> li
     return found
 
 
-def _refuse_edits(record: RunRecord) -> None:
+def _refuse_no_run(record: RunRecord) -> None:
+    if record.graph == SAVED:
+        raise UsageError(
+            f"{record.execution_id!r} is a saved state, and no run: `StatePersistence.load_context` "
+            f"gives it. A run needs another execution_id."
+        )
     if input_of(record) != record.input:
         raise JournalError(
             execution_id=record.execution_id,

@@ -14,16 +14,14 @@ from pydantic import BaseModel, ConfigDict
 
 from lift_sys.core.context import RunContext
 from lift_sys.durability.codec import Codec, Names
-from lift_sys.durability.facts import Fact, Json, RunRecord, chain
+from lift_sys.durability.facts import SAVED, Fact, Json, RunRecord, chain
 from lift_sys.durability.query import RunQuery
 from lift_sys.durability.store import Store
 from lift_sys.errors import JournalError, MissingSecretError, SecretError, UsageError
+from lift_sys.execution.plugged import refuse_no_store
 from lift_sys.state.leaves import type_name
 
 StateT = TypeVar("StateT", bound=BaseModel)
-
-#: What stands for the graph's name in the records of saved states.
-SAVED = "(saved state)"
 
 
 class NodeOutput(BaseModel):
@@ -73,9 +71,13 @@ class StatePersistence:
 
     Args:
         store: Any store of `lift_sys.durability`.
+
+    Raises:
+        UsageError: It is no store.
     """
 
     def __init__(self, store: Store) -> None:
+        refuse_no_store(store)
         self.store = store
 
     async def save(self, context: RunContext[Any]) -> GraphState:

@@ -149,3 +149,21 @@ async def test_edited_states_are_noticed(tmp_path):
     async with SqliteStore(path) as store:
         with pytest.raises(JournalError, match="edited"):
             await StatePersistence(store).load("run-1")
+
+
+async def test_a_saved_state_is_no_run(saved):
+    class Go(BaseNode[Plan]):
+        async def run(self, ctx: RunContext[Plan]) -> End:
+            return End()
+
+    await saved.save(context())
+
+    with pytest.raises(UsageError, match="'run-1' is a saved state"):
+        await Graph(Go).resume("run-1", store=saved.store)
+    with pytest.raises(UsageError, match="'run-1' is a saved state"):
+        await Graph(Go).run(state=Plan(topic="tea"), store=saved.store, execution_id="run-1")
+
+
+def test_what_is_no_store_is_refused():
+    with pytest.raises(UsageError, match="takes a store"):
+        StatePersistence("runs.db")
