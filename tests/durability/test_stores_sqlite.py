@@ -1,6 +1,7 @@
 """Files that are foreign, full, locked, damaged or gone; and what a store leaves behind."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import shutil
@@ -19,7 +20,7 @@ from durability.records import fact, run
 from lift_sys.durability import RunQuery, SqliteStore
 from lift_sys.durability.stores import sqlite as sqlite_module
 from lift_sys.durability.stores.schema import NEWEST
-from lift_sys.errors import MissingSecretError, StoreError
+from lift_sys.errors import JournalError, MissingSecretError, StoreError
 from lift_sys.state.canonical import digest
 
 SAMPLES = Path(__file__).with_name("samples")
@@ -407,3 +408,20 @@ async def test_a_waiter_that_is_cancelled_leaves_the_store_whole(tmp_path):
         assert len(facts) == 40
         assert {one.address for one in facts} == {f"{n}" for n in range(20)}
         assert record.steps == 20
+
+
+async def test_a_damaged_row_is_told_in_one_line(tmp_path):
+    path = tmp_path / "runs.db"
+    async with SqliteStore(path) as store:
+        await store.create(run("one"))
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE lift_runs SET status = 'bogus'")
+
+    async with SqliteStore(path) as store:
+        with pytest.raises(
+            JournalError, match=r"read \(status: Input should be 'running'"
+        ) as caught:
+            await store.load("one")
+
+    assert "\n" not in str(caught.value)
+    assert "pydantic" not in str(caught.value)

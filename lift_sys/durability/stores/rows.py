@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from lift_sys.durability.facts import Fact, RunRecord
 from lift_sys.durability.stores.database import Row, Value
 from lift_sys.errors import JournalError
@@ -115,5 +117,11 @@ def to_facts(execution_id: str, rows: Sequence[Row]) -> list[Fact]:
 
 
 def _damaged(execution_id: str, address: str, error: Exception) -> JournalError:
-    reason = f"a row of its store can't be read ({error})"
+    text = str(error)
+    if isinstance(error, ValidationError):
+        text = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+            for problem in error.errors(include_url=False)
+        )
+    reason = f"a row of its store can't be read ({text})"
     return JournalError(execution_id=execution_id, address=address, reason=reason)
