@@ -291,7 +291,7 @@ class Cache(Protocol):
             node: Of this node class; as text its name, or `module:qualname`.
             version: Of this version.
             tag: That have this tag.
-            older_than: That are older than so many seconds.
+            older_than: That are older than so many seconds, 0 or more.
 
         Returns:
             How many.

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from lift_sys.core.ports import CacheKey, Clock
+from lift_sys.errors import UsageError
 
 
 class Span(NamedTuple):
@@ -36,6 +37,16 @@ class Ages:
         """Seconds since 1970."""
         now = datetime.now(UTC) if self._clock is None else self._clock.now()
         return now.timestamp()
+
+    def ago(self, seconds: float) -> float:
+        """When that was, in seconds since 1970.
+
+        Raises:
+            UsageError: It is less than 0, which nothing is older than on purpose.
+        """
+        if not seconds >= 0:
+            raise UsageError(f"older_than={seconds!r}: give the seconds of an age, 0 or more.")
+        return self.now() - seconds
 
     def span(self, key: CacheKey) -> Span:
         """Of an entry that is made now."""

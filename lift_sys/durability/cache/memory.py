@@ -78,7 +78,7 @@ class MemoryCache:
         older_than: float | None = None,
     ) -> int:
         """As `Cache.invalidate`."""
-        latest = None if older_than is None else self._ages.now() - older_than
+        latest = None if older_than is None else self._ages.ago(older_than)
         with self._lock:
             doomed = [
                 digest

@@ -131,7 +131,7 @@ class SqliteCache:
         if tag is not None:
             conditions.append(("EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)", tag))
         if older_than is not None:
-            conditions.append(("made < ?", self._ages.now() - older_than))
+            conditions.append(("made < ?", self._ages.ago(older_than)))
         where = " AND ".join(text for text, _ in conditions) or "1"
         return await self._in_thread(
             self._change, f"DELETE FROM results WHERE {where}", [value for _, value in conditions]

@@ -1,9 +1,11 @@
 """What every cache does: keeps, forgets by node, version, tag and age, and hands out copies."""
 
+import pytest
 from cached_nodes import Ask, Desk, Halt, Shout, Spread, Whole, run
 
 from lift_sys import ParallelExecutor
 from lift_sys.durability import CachePolicy, NoOpCache
+from lift_sys.errors import UsageError
 from lift_sys.testing import context_for
 
 
@@ -103,6 +105,18 @@ async def test_invalidation(cache, clock):
     await filled(cache, ran, clock)
 
     assert ran == ["Ask", "Ask", "Shout", "Halt"]
+
+
+async def test_an_age_of_less_than_nothing_is_refused(cache, clock):
+    """It would mean all entries, also those that are made just now."""
+    ran: list[str] = []
+    await filled(cache, ran, clock)
+
+    for age in (-1, float("nan")):
+        with pytest.raises(UsageError, match="older_than="):
+            await cache.invalidate(older_than=age)
+
+    assert await cache.invalidate() > 0
 
 
 async def test_forks_and_stops_are_kept(cache):
