@@ -22,6 +22,7 @@ from lift_sys.cli.check_progress import Counter
 from lift_sys.cli.check_replay import Replayed, replay_one
 from lift_sys.cli.check_running import no_answer_is_exit_2, run_interruptible
 from lift_sys.cli.services import deps_option
+from lift_sys.cli.state_input import set_option, state_option
 from lift_sys.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,16 +33,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("target", metavar="MODULE:GRAPH|FUNCTION")
-@click.option(
-    "--state", "source", metavar="FILE|JSON", help="JSON text, a JSON or YAML file, or - for stdin."
-)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="FIELD=VALUE",
-    help="Set one field, dots for nested ones; JSON, or else text. Repeatable.",
-)
+@state_option
+@set_option
 @click.option("--runs", type=click.IntRange(min=2), default=100, show_default=True)
 @click.option(
     "--stop",

@@ -11,7 +11,7 @@ from lift_sys.cli.kept import Targeted, target_of
 from lift_sys.cli.loading import load_graph
 from lift_sys.cli.services import deps_option, services
 from lift_sys.cli.show_run import Show
-from lift_sys.cli.state_input import build_state
+from lift_sys.cli.state_input import build_state, set_option, state_option
 from lift_sys.cli.stores import opened_store, resume_command
 from lift_sys.core.context import fresh_execution_id
 from lift_sys.errors import UsageError
@@ -19,16 +19,8 @@ from lift_sys.errors import UsageError
 
 @click.command()
 @click.argument("graph", metavar="MODULE:GRAPH")
-@click.option(
-    "--state", "source", metavar="FILE|JSON", help="JSON text, a JSON or YAML file, or - for stdin."
-)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="FIELD=VALUE",
-    help="Set one field, dots for nested ones; JSON, or else text. Repeatable.",
-)
+@state_option
+@set_option
 @click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")
 @click.option(
     "--events",

@@ -12,6 +12,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from lift_sys.cli.loading import did_you_mean
 from lift_sys.cli.state_files import Document, read_document
 from lift_sys.cli.yaml_core import Place
@@ -19,6 +21,18 @@ from lift_sys.errors import UsageError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
+
+
+state_option = click.option(
+    "--state", "source", metavar="FILE|JSON", help="JSON text, a JSON or YAML file, or - for stdin."
+)
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Set one field, dots for nested ones; JSON, or else text. Repeatable.",
+)
 
 
 @dataclass(frozen=True, slots=True)
