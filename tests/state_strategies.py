@@ -150,7 +150,7 @@ def outline(value: Any) -> list[Any]:
             return [canonical.type_name(type(item)), [(_key(k), show(v)) for k, v in inner]]
         return canonical.encode_child(item)
 
-    return show(value)  # type: ignore[no-any-return]
+    return show(value)
 
 
 def _key(key: Any) -> Any:

@@ -56,15 +56,15 @@ class Number(int):
     """A subclass of int: another type."""
 
 
-class Items(list):  # type: ignore[type-arg]
+class Items(list):
     """A subclass of list: another type."""
 
 
-class Table(dict):  # type: ignore[type-arg]
+class Table(dict):
     """A subclass of dict: another type."""
 
 
-class Names(set):  # type: ignore[type-arg]
+class Names(set):
     """A subclass of set: another type."""
 
 

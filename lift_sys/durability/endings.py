@@ -109,7 +109,8 @@ def _form_of(error: BaseException, depth: int = 0) -> dict[str, Json]:
 
 def _value_form(value: Any, depth: int) -> Json:
     if type(value) in _PLAIN:
-        return value  # type: ignore[no-any-return]
+        plain: Json = value
+        return plain
     if isinstance(value, BaseException):
         return {"error": _form_of(value, depth + 1)}
     if isinstance(value, (list, tuple)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar, Union
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import hypothesis.strategies as st
 from pydantic import BaseModel, ConfigDict, PrivateAttr, Secret, SecretBytes, SecretStr
@@ -54,35 +54,35 @@ class Keys(TypedDict, Generic[T], total=False):
 
 
 def _hidden(value: Any, kind: Any) -> Any:
-    made = Hidden[kind]()  # type: ignore[valid-type]
+    made = Hidden[kind]()
     made._inside = value
     return made
 
 
 #: By name: the annotation around one of something, and a value around that; no validator runs.
 AROUND: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {
-    "list": (lambda kind: list[kind], lambda value, kind: [value]),  # type: ignore[valid-type]
-    "tuple": (lambda kind: tuple[int, kind], lambda value, kind: (1, value)),  # type: ignore[valid-type]
-    "tuples": (lambda kind: tuple[kind, ...], lambda value, kind: (value,)),  # type: ignore[valid-type]
-    "dict": (lambda kind: dict[str, kind], lambda value, kind: {"a": value}),  # type: ignore[valid-type]
-    "numbers": (lambda kind: dict[int, kind], lambda value, kind: {1: value}),  # type: ignore[valid-type]
+    "list": (lambda kind: list[kind], lambda value, kind: [value]),
+    "tuple": (lambda kind: tuple[int, kind], lambda value, kind: (1, value)),
+    "tuples": (lambda kind: tuple[kind, ...], lambda value, kind: (value,)),
+    "dict": (lambda kind: dict[str, kind], lambda value, kind: {"a": value}),
+    "numbers": (lambda kind: dict[int, kind], lambda value, kind: {1: value}),
     "union": (lambda kind: kind | int, lambda value, kind: value),
     "optional": (lambda kind: kind | None, lambda value, kind: value),
     "model": (
-        lambda kind: Box[kind],  # type: ignore[valid-type]
-        lambda value, kind: Box[kind].model_construct(inside=value),  # type: ignore[valid-type]
+        lambda kind: Box[kind],
+        lambda value, kind: Box[kind].model_construct(inside=value),
     ),
-    "private": (lambda kind: Hidden[kind], _hidden),  # type: ignore[valid-type]
+    "private": (lambda kind: Hidden[kind], _hidden),
     "extra": (
-        lambda kind: Open[kind],  # type: ignore[valid-type]
-        lambda value, kind: Open[kind].model_construct(inside=value),  # type: ignore[valid-type]
+        lambda kind: Open[kind],
+        lambda value, kind: Open[kind].model_construct(inside=value),
     ),
-    "dataclass": (lambda kind: Record[kind], lambda value, kind: Record(1, value)),  # type: ignore[valid-type]
-    "derived": (lambda kind: Derived[kind], lambda value, kind: Derived(1, value)),  # type: ignore[valid-type]
-    "named tuple": (lambda kind: Row[kind], lambda value, kind: Row(1, value)),  # type: ignore[valid-type]
-    "typed dict": (lambda kind: Keys[kind], lambda value, kind: {"number": 1, "inside": value}),  # type: ignore[valid-type]
+    "dataclass": (lambda kind: Record[kind], lambda value, kind: Record(1, value)),
+    "derived": (lambda kind: Derived[kind], lambda value, kind: Derived(1, value)),
+    "named tuple": (lambda kind: Row[kind], lambda value, kind: Row(1, value)),
+    "typed dict": (lambda kind: Keys[kind], lambda value, kind: {"number": 1, "inside": value}),
 }
-AROUND["anything"] = (lambda kind: Union[Any, kind], lambda value, kind: value)  # noqa: UP007
+AROUND["anything"] = (lambda kind: Any | kind, lambda value, kind: value)
 LEAVES: dict[str, tuple[Any, Callable[[str], Any]]] = {
     "SecretStr": (SecretStr, SecretStr),
     "SecretBytes": (SecretBytes, lambda text: SecretBytes(text.encode())),

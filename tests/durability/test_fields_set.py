@@ -67,7 +67,7 @@ class Reading(Act):
 
 
 class Branch(Act):
-    async def run(self, ctx: RunContext[State]) -> End[None]:  # type: ignore[override]
+    async def run(self, ctx: RunContext[State]) -> End[None]:
         await super().run(ctx)
         return End()
 

@@ -295,7 +295,7 @@ async def test_what_cannot_be_kept_is_named_before_the_first_step():
 
 
 async def test_majority_is_kept_with_its_votes():
-    graph = Graph(Start(3, Majority(quorum=0.5, key="total")))  # type: ignore[arg-type]
+    graph = Graph(Start(3, Majority(quorum=0.5, key="total")))
     result, _ = await finish(graph, Work(), "collect")
     plain, _ = await finish(graph, Work())
 

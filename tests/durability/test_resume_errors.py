@@ -66,9 +66,9 @@ class Raising(BaseNode[Nothing]):
             case "all":
                 return Fork([Raising("own"), Raising("from")], then=End())
             case "invalid":
-                ctx.state.number = "no number"  # type: ignore[assignment]
+                ctx.state.number = "no number"
             case "undeclared":
-                return Look()  # type: ignore[return-value]
+                return Look()
         return End()
 
 

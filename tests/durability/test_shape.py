@@ -21,11 +21,11 @@ def graph_of(**changes: Any) -> Graph[Any]:
     Colour = Enum("Colour", now.colours)
 
     class Step(BaseModel):
-        colour: Colour  # type: ignore[valid-type]
-        limit: now.limit = 1  # type: ignore[name-defined]
+        colour: Colour
+        limit: now.limit = 1
 
     class Plan(BaseModel):
-        steps: now.steps = []  # type: ignore[name-defined]
+        steps: now.steps = []
         all: dict[str, Step] = {}
 
     class Collect(BaseNode[Plan]):
@@ -34,7 +34,7 @@ def graph_of(**changes: Any) -> Graph[Any]:
 
     @dataclass
     class Search(BaseNode[Plan]):
-        query: now.query  # type: ignore[name-defined]
+        query: now.query
 
         async def run(self, ctx: RunContext[Plan]) -> End[str]:
             raise NotImplementedError
@@ -49,7 +49,7 @@ def graph_of(**changes: Any) -> Graph[Any]:
                 raise NotImplementedError
         else:
 
-            async def run(self, ctx: RunContext[Plan]) -> Search | Collect:  # type: ignore[misc]
+            async def run(self, ctx: RunContext[Plan]) -> Search | Collect:
                 return Collect()
 
     return Graph(Read)

@@ -294,7 +294,7 @@ async def test_a_question_may_ask_for_any_type():
 
 def test_what_follows_a_question_is_a_node():
     class Wrong(BaseNode[Order]):
-        async def run(self, ctx: RunContext[Order]) -> Suspend[End[str]]:  # type: ignore[type-arg]
+        async def run(self, ctx: RunContext[Order]) -> Suspend[End[str]]:
             raise NotImplementedError
 
     with pytest.raises(GraphError, match="after a Suspend"):

@@ -54,7 +54,7 @@ class Risk(BaseNode[Log]):
 
 
 async def eagerly(work: Any) -> Any:
-    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined, unused-ignore]
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
     return await work
 
 

@@ -107,7 +107,7 @@ async def test_a_copy_that_fails_half_way_loses_no_slot():
     class Start(BaseNode[Holding]):
         async def run(self, ctx: RunContext[Holding]) -> NextNode[Holding]:
             nodes = [Work(str(index), 1, notes=False) for index in range(3)]
-            return Fork(nodes, then=End("joined"))  # type: ignore[return-value]
+            return Fork(nodes, then=End("joined"))
 
     tool = ParallelExecutor[Any](2)
     outcomes = set()
@@ -259,7 +259,7 @@ async def test_lazy_branches_are_validated_as_others():
     """A wrong value that a branch wrote into a field is found at its end."""
 
     def spoil(ctx: Ctx) -> None:
-        ctx.state.count = "three"  # type: ignore[assignment]
+        ctx.state.count = "three"
 
     with pytest.raises(ParallelExecutionError, match="`count`: Input should be a valid integer"):
         await run_fork([Work("a", act=spoil)], executor=executor(Isolation.LAZY))

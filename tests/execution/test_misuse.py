@@ -35,7 +35,7 @@ def test_a_limit_is_a_whole_number(value: Any) -> None:
 
 def test_a_graphs_executor_is_one() -> None:
     with pytest.raises(TypeError, match="`executor` is a ParallelExecutor, not 4"):
-        Graph(Work(), executor=4)  # type: ignore[arg-type]
+        Graph(Work(), executor=4)
 
 
 @pytest.mark.parametrize("wrong", [(ValueError("no"),), ("ValueError",), 5])
@@ -45,7 +45,7 @@ def test_what_is_retried_is_named_by_exception_classes(wrong: Any) -> None:
 
 
 def test_a_list_of_exception_classes_will_do() -> None:
-    assert RetryPolicy(retry_on=[ValueError]).retry_on == (ValueError,)  # type: ignore[arg-type]
+    assert RetryPolicy(retry_on=[ValueError]).retry_on == (ValueError,)
 
 
 @pytest.mark.parametrize(("name", "value"), [("retry", 3), ("timeouts", 5.0), ("priority", "high")])
@@ -68,7 +68,7 @@ class Plain(BaseNode[Board]):
 
 def test_a_policy_on_any_instance_is_refused_not_only_on_the_first() -> None:
     second = Plain()
-    second.retry = RetryPolicy()  # type: ignore[misc]
+    second.retry = RetryPolicy()
     with pytest.raises(ParallelExecutionError, match="Plain sets `retry` on an instance"):
         Graph(Both(second)).run_sync(state=Board(), deps=Watch())
 

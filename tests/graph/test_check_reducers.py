@@ -13,7 +13,7 @@ from lift_sys.reducers import Append, MergeDict, Sum, UnionBy
 def mistakes_of(annotation: Any) -> list[str]:
     state = create_model("Doc", __base__=BaseModel, kept=(annotation, None))
 
-    class Only(BaseNode[state]):  # type: ignore[valid-type]
+    class Only(BaseNode[state]):
         async def run(self, ctx: Any) -> End:
             return End()
 

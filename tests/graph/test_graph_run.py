@@ -235,5 +235,5 @@ async def test_steps_are_logged_and_misspelt_options_refused(caplog: pytest.LogC
     assert steps.result.context.metadata == {"x": 1}
     assert "run finished" in caplog.text
     with pytest.raises(TypeError, match="provenance"):
-        async with Graph(Work("a")).iter(state=Board(), provenance=[]):  # type: ignore[call-arg]
+        async with Graph(Work("a")).iter(state=Board(), provenance=[]):
             pass

@@ -137,7 +137,7 @@ class Narrow(BaseNode[Board]):
         self.returned = returned
 
     async def run(self, ctx: Ctx) -> Work | Fork[Work, Outputs]:
-        return self.returned  # type: ignore[no-any-return]
+        return self.returned
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ class TestSignatureNodes:
         for words in ("Judge it.", "Judge it well.", "Judge it."):
             signature = dspy.Signature("text -> sentiment", words)
 
-            class Judge(self.Judge):  # type: ignore[name-defined,misc]
+            class Judge(self.Judge):
                 pass
 
             Judge.signature = signature

@@ -422,14 +422,14 @@ async def test_perturbation_may_be_a_function_of_the_text():
 def test_wrong_arguments_are_refused_with_what_to_write(path):
     """Before anything runs."""
     with pytest.raises(UsageError, match="'auto', 'record', 'replay'"):
-        Cassette(path, "rewind")  # type: ignore[arg-type]
+        Cassette(path, "rewind")
     with pytest.raises(UsageError, match="`pace` is -1"):
         Cassette(path, pace=-1)
     with pytest.raises(UsageError, match="`perturb` is 3"):
-        Cassette(path, perturb=3)  # type: ignore[arg-type]
+        Cassette(path, perturb=3)
     with pytest.raises(UsageError, match="no pattern"):
         Cassette(path, scrub=["("])
     with pytest.raises(UsageError, match=r"can't wrap.*cassette\.transport"):
         Cassette(path).wrap(object())
-    with pytest.raises(UsageError, match="no Pydantic AI agent"), Cassette(path).use(object()):  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="no Pydantic AI agent"), Cassette(path).use(object()):
         pass

@@ -114,7 +114,7 @@ def test_key_of_the_environment_makes_no_other_request(path, monkeypatch):
     """Also where it stands in a text."""
     for mode, key in (("record", KEY), ("replay", "another-key-2")):
         monkeypatch.setenv("SOME_API_KEY", key)
-        with Cassette(path, mode).use() as cassette:  # type: ignore[arg-type]
+        with Cassette(path, mode).use() as cassette:
             ask(cassette, 1, json=prompt(f"with {key}"))
     assert cassette.hits == 1
 
@@ -122,7 +122,7 @@ def test_key_of_the_environment_makes_no_other_request(path, monkeypatch):
 def test_what_was_masked_in_an_answer_is_found_when_it_is_sent_on(path):
     """A replay has the mask where the recording had the secret."""
     for mode in ("record", "replay"):
-        with Cassette(path, mode).use() as cassette:  # type: ignore[arg-type]
+        with Cassette(path, mode).use() as cassette:
             said = ask(cassette, {"access_token": f"{KEY}7", "text": f"sk-{KEY}"}, json="log in")
             ask(cassette, 1, json=prompt(f"Use {said['text']} and {said['access_token']}"))
             ask(cassette, 2, json={"pwd": said["text"]}, headers={"x-api-key": said["text"]})

@@ -82,8 +82,8 @@ with warnings.catch_warnings():
     class Hiding(State):
         """Fields where the class has an attribute: `__getattr__` is never asked for them."""
 
-        json: list[int] = [1]  # type: ignore[assignment]
-        copy: str = "x"  # type: ignore[assignment]
+        json: list[int] = [1]
+        copy: str = "x"
         old: list[int] = Field([2], deprecated=False)
 
 
@@ -280,7 +280,7 @@ def test_lazy_state_is_validated_after_a_join():
     """Changed fields that the joined lazy state has not copied yet are checked all the same."""
     snapshot = Snapshot.take(State())
     live = snapshot.restore()
-    live.items = "no list"  # type: ignore[assignment]
+    live.items = "no list"
     newer = snapshot.refresh(live)
 
     with pytest.raises(ValueError, match="`items`: Input should be a valid list"):

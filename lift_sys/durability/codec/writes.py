@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import collections.abc
 from collections.abc import Iterator, Mapping
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Union, cast, get_args, get_origin
 
 from lift_sys.durability.codec.codec import Codec
 from lift_sys.durability.codec.hints import (
@@ -73,11 +73,13 @@ def encode_writes(
                 out.append(["delete", steps])
         return out
 
-    forms: Any = written(encode, writes.operations, path, Encoding())
+    forms = cast("list[Json]", written(encode, writes.operations, path, Encoding()))
     for each in writes.given:
-        unseen = [[*sorted(each.unseen)]] if each.unseen else []
-        forms.append(["fields", _path_json(codec, each.path), [*sorted(each.names)], *unseen])
-    return forms  # type: ignore[no-any-return]
+        form: list[Json] = ["fields", _path_json(codec, each.path), [*sorted(each.names)]]
+        if each.unseen:
+            form.append([*sorted(each.unseen)])
+        forms.append(form)
+    return forms
 
 
 def apply_writes(
@@ -172,7 +174,7 @@ def _annotation_at(annotation: Any, path: Path, scope: Mapping[str, Any]) -> Any
         annotation = without_none(annotation)
         if is_union(annotation):
             choices = [each for each in get_args(annotation) if each is not type(None)]
-            return Union[  # noqa: UP007
+            return Union[  # noqa: UP007  how many there are is not known here
                 tuple(_annotation_at(each, path[index:], scope) for each in choices)
             ]
         origin, arguments = get_origin(annotation) or annotation, get_args(annotation)

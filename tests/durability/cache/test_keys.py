@@ -37,7 +37,7 @@ async def test_fields_of_the_instance_count():
 
 async def test_values_that_are_equal_but_of_other_types_differ():
     """`1`, `1.0` and `True` are not the same configuration."""
-    assert await runs_of(Shout(1), Shout(1.0), Shout(True), Shout(1)) == 3  # type: ignore[arg-type]
+    assert await runs_of(Shout(1), Shout(1.0), Shout(True), Shout(1)) == 3
 
 
 async def test_the_whole_state_counts_where_no_reads_are_declared():
@@ -223,7 +223,8 @@ async def test_closures_are_read_at_each_call():
             return End(word)
 
     cache, outputs = MemoryCache(), []
-    for word in ("a", "b", "a"):  # noqa: B007  the node reads it
+    for each in ("a", "b", "a"):
+        word = each
         result = await run(Closes, Desk(), cache=cache)
         outputs.append(result.output)
 
@@ -409,7 +410,7 @@ async def test_random_is_an_input_like_others():
     "make",
     [
         lambda: CachePolicy(ttl=0),
-        lambda: CachePolicy(tags="one"),  # type: ignore[arg-type]
+        lambda: CachePolicy(tags="one"),
         lambda: CachePolicy(inputs=("state",)),
         lambda: MemoryCache(0),
         lambda: MemoryCache(ttl=-1),
@@ -425,11 +426,11 @@ async def test_what_is_no_policy_is_refused():
     """Also on an instance, which shares its class's."""
 
     class Wrong(Ask):
-        cache = "yes"  # type: ignore[assignment]
+        cache = "yes"
 
     class OnInstance(Ask):
         def __init__(self) -> None:
-            self.cache = {}  # type: ignore[misc,assignment]
+            self.cache = {}
 
     with pytest.raises(UsageError, match="Wrong.cache is 'yes'"):
         await run(Wrong, Desk(), cache=MemoryCache())

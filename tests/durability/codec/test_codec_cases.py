@@ -211,9 +211,9 @@ def test_values_outside_their_annotation_come_back():
     """Pydantic validates no defaults, so a state may hold what its field does not admit."""
 
     class Loose(BaseModel):
-        text: str = None  # type: ignore[assignment]
-        price: Decimal = "free"  # type: ignore[assignment]
-        notes: list[Note] = (1,)  # type: ignore[assignment]
+        text: str = None
+        price: Decimal = "free"
+        notes: list[Note] = (1,)
 
     own = Codec(Names([Loose]))
     found = kept(Loose(), Loose, own)
