@@ -16,74 +16,49 @@ from lift_sys.durability.secret_places import with_places
 from lift_sys.errors import JournalError, SecretError, UnfitSecretError
 
 
-def refuse_unfit_secrets(
+def refuse_unfit(
     codec: Codec,
     state_type: type,
     record: RunRecord,
     facts: Sequence[Fact],
     given: Mapping[str, Any],
+    *,
+    migrated: bool = False,
 ) -> None:
-    """Read all facts with a secret in them; `state_type` is the class of the run's own state.
+    """Read all facts that secrets are given for, or all that a migration has made.
+
+    Args:
+        codec: Of the run's graph.
+        state_type: The class of the run's own state.
+        record: The run.
+        facts: What has finished in it.
+        given: The secrets, by path.
+        migrated: Whether the facts were migrated; once written, the run could never go on.
 
     Raises:
-        UnfitSecretError: A secret is of another type.
+        SecretError: A secret is of another type, or is not given.
         JournalError: Such a fact can't be used.
     """
     asked = {fact.address: fact for fact in facts if "asks" in fact.body}
     for fact in facts:
         places: list[str] = []
         body = with_places(fact, places)
-        if not places:
-            continue
-        if none := [path for path in places if given.get(path) is None]:
+        if none := [path for path in places if path in given and given[path] is None]:
             raise UnfitSecretError(path=none[0], reason="it is None")
-        if error := _error_of(codec, state_type, fact, body, asked, given):
-            raise JournalError(
-                execution_id=record.execution_id, address=fact.address, reason=str(error)
-            ) from error
-
-
-def refuse_unfit_migration(
-    codec: Codec,
-    state_type: type,
-    record: RunRecord,
-    facts: Sequence[Fact],
-    given: Mapping[str, Any],
-) -> None:
-    """Read all facts as a migration has made them; the arguments are those above.
-
-    Raises:
-        JournalError: One can't be used: once written, the run could never go on.
-    """
-    asked = {fact.address: fact for fact in facts if "asks" in fact.body}
-    for fact in facts:
-        if error := _error_of(codec, state_type, fact, with_places(fact, []), asked, given):
+        if not (places or migrated) or ">" in fact.address:
+            continue
+        try:
+            _read(codec, state_type, body, asked.get(fact.address), given)
+        except SecretError:
+            raise
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            advice = {"advice": MEND_MIGRATIONS} if migrated else {}
             raise JournalError(
                 execution_id=record.execution_id,
                 address=fact.address,
                 reason=str(error),
-                advice=MEND_MIGRATIONS,
+                **advice,
             ) from error
-
-
-def _error_of(
-    codec: Codec,
-    state_type: type,
-    fact: Fact,
-    body: Mapping[str, Any],
-    asked: Mapping[str, Fact],
-    given: Mapping[str, Any],
-) -> Exception | None:
-    """What is wrong with a fact; an error about secrets is raised."""
-    if ">" in fact.address:
-        return None
-    try:
-        _read(codec, state_type, body, asked.get(fact.address), given)
-    except SecretError:
-        raise
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        return error
-    return None
 
 
 def _read(

@@ -17,7 +17,7 @@ from lift_sys.durability.codec import (
     encode_successor,
 )
 from lift_sys.durability.facts import SAVED, Fact, RunRecord, input_of
-from lift_sys.durability.given_fit import refuse_unfit_migration, refuse_unfit_secrets
+from lift_sys.durability.given_fit import refuse_unfit
 from lift_sys.durability.journal import RunJournal
 from lift_sys.durability.migration import MEND_MIGRATIONS, migrated
 from lift_sys.durability.secret_places import secret_places, start_with_places
@@ -128,13 +128,13 @@ class KeepsRuns:
             where = {"execution_id": execution_id, "address": error.address}
             raise JournalError(**where, reason=error.reason, advice=MEND_MIGRATIONS) from error
         if record is not known:
-            refuse_unfit_migration(codec, type(state), record, facts, secrets or {})
+            refuse_unfit(codec, type(state), record, facts, secrets or {}, migrated=True)
         answered(codec, record, facts, answers or {}, now=now)
         epoch = await self.take_over(execution_id)
         known, facts = await self.load(execution_id)
         record, facts = migrated(graph, known, facts, migrations or {})
         if record is not known:  # meanwhile others may have added to it
-            refuse_unfit_migration(codec, type(state), record, facts, secrets or {})
+            refuse_unfit(codec, type(state), record, facts, secrets or {}, migrated=True)
             await self.rewrite(record, epoch, facts)
         new = answered(codec, record, facts, answers or {}, now=now)
         if new:
@@ -200,7 +200,7 @@ def _opened(
         raise JournalError(
             execution_id=record.execution_id, address="", reason=str(error)
         ) from error
-    refuse_unfit_secrets(codec, type(state), record, facts, given)
+    refuse_unfit(codec, type(state), record, facts, given)
     return _made(journal, start=node, state=state, metadata=metadata)
 
 
