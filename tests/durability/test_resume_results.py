@@ -73,6 +73,12 @@ def test_a_finished_run_gives_all_of_its_result_again(walk: Walk):
     check_finished(walk)
 
 
+# Whether a failure or a `Stop` beside it is first is a matter of time, and decides the run.
+TIMELESS = walks(asking=False, failing=True, strategies=PATIENT).filter(
+    lambda walk: not ("Fail()" in repr(walk) and "Halt()" in repr(walk))
+)
+
+
 class Slow(MemoryStore):
     """Whoever stops is told late that this is kept."""
 
@@ -130,7 +136,7 @@ def check_every_crash(walk: Walk) -> None:
     run_virtual(scenario())
 
 
-@given(walk=walks(asking=False, failing=True, strategies=PATIENT))
+@given(walk=TIMELESS)
 @settings(max_examples=8)
 @example(walk=(FAILING, Work()))
 @example(walk=(FAILED_INSIDE, Work()))
@@ -139,7 +145,7 @@ def test_a_run_that_is_killed_comes_to_the_same(walk: Walk):
 
 
 @pytest.mark.slow
-@given(walk=walks(asking=False, failing=True, strategies=PATIENT))
+@given(walk=TIMELESS)
 @settings(max_examples=100)
 def test_many_runs_that_are_killed_come_to_the_same(walk: Walk):
     check_every_crash(walk)
