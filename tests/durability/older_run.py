@@ -1,4 +1,4 @@
-"""The graph of the run in `samples/schema_2.sql`, which failed in its second step."""
+"""The graph of the run in `samples/schema_2.sql` and `schema_3.sql`, which failed in its second step."""
 
 from dataclasses import dataclass
 from datetime import date

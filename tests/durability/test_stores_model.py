@@ -201,6 +201,28 @@ class Runs(RuleBasedStateMachine):
         expected.sort(key=slowest if order == "slowest" else newest, reverse=True)
         assert found == expected[:limit]
 
+    @rule(status=st.none() | st.sampled_from(["running", "finished"]))
+    def add_up(self, status):
+        found = self.ask(self.store.statistics(RunQuery(status=status)))
+        chosen = [name for name, one in self.records.items() if status in (None, one.status)]
+        records = [self.records[name] for name in chosen]
+        steps = [one for name in chosen for one in self.facts[name] if one.kind == "step"]
+
+        assert {
+            name: (each.count, each.steps, each.tokens) for name, each in found.by_status.items()
+        } == {
+            name: (len(same), sum(one.steps for one in same), sum(one.tokens for one in same))
+            for name, same in grouped(records, lambda one: one.status)
+        }
+        assert {name: (each.count, each.tokens) for name, each in found.by_node.items()} == {
+            name: (len(same), sum(one.tokens for one in same))
+            for name, same in grouped(steps, lambda one: one.node)
+        }
+
+
+def grouped(values, key):
+    return [(name, list(same)) for name, same in itertools.groupby(sorted(values, key=key), key)]
+
 
 # Each example has a place of its own to make, and each call is a write to the disk.
 FEWER = settings(max_examples=15, stateful_step_count=25)

@@ -66,12 +66,15 @@ async def test_an_older_schema_is_migrated(tmp_path):
     new.close()
 
 
-async def test_a_run_of_an_older_version_goes_on(tmp_path):
-    """Its typed JSON had other forms; what its steps did comes back as it was."""
+@pytest.mark.parametrize("version", [2, 3])
+async def test_a_run_of_an_older_version_goes_on(tmp_path, version):
+    """Its typed JSON or its tables had other forms; what its steps did comes back as it was."""
     path = tmp_path / "old.db"
-    write_sql(path, (SAMPLES / "schema_2.sql").read_text(encoding="utf-8"))
+    write_sql(path, (SAMPLES / f"schema_{version}.sql").read_text(encoding="utf-8"))
 
     async with SqliteStore(path) as store:
+        [found] = await store.runs(RunQuery(node="Write"))
+        assert (found.execution_id, found.steps) == ("older", 3)
         with pytest.raises(MissingSecretError, match="entry.*key"):
             await older_run.GRAPH.resume("older", store=store)
         secrets = {"entry['key']": "hidden"}

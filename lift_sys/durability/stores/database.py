@@ -18,6 +18,9 @@ class Connection(Protocol):
     store: str
     """The store as a person would name it; never with a password."""
 
+    row_lock: str
+    """What a `SELECT` says to keep its rows from others; "" where a transaction has the database."""
+
     def execute(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
         """Run one statement, with a `?` for each value; return its rows."""
         ...

@@ -139,6 +139,8 @@ class PostgresDatabase:
 class PostgresConnection:
     """An open connection."""
 
+    row_lock = " FOR UPDATE"
+
     def __init__(self, raw: psycopg.Connection[Any], store: str) -> None:
         self.store = store
         self._raw = raw

@@ -83,6 +83,18 @@ def fact_row(fact: Fact) -> tuple[Value, ...]:
     )
 
 
+def that_stand(given: Sequence[Row]) -> list[Row]:
+    """Facts, without those that a later one has replaced."""
+    standing: dict[tuple[str, str], Row] = {}
+    for row in given:
+        kind, address = row[:2]
+        standing.pop((kind, address), None)
+        if kind == "step":
+            standing.pop(("started", address), None)
+        standing[kind, address] = row
+    return list(standing.values())
+
+
 def to_run(row: Row, start: str = "{}") -> RunRecord:
     """A run from its row, and from the text of what it was started with.
 

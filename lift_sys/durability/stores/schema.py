@@ -1,7 +1,8 @@
 """The tables, and how those of an older version become those of this one.
 
 What changes with each step is in narrow rows; what a run was started with, which may be large, is
-written once and has a table of its own. Facts know their run by a number, as names are long.
+written once and has a table of its own. A fact's number begins with its run's, so that those of a run
+lie beside each other, in the order in which they were committed, and no index is to be kept.
 Times are microseconds since 1970, in UTC. The version is of all that is in the store, typed JSON
 included: where an older lift_sys would not read a new form, or read something else, a version is
 added here, if only to be refused there.
@@ -14,6 +15,8 @@ from typing import Final
 from lift_sys.durability.stores.database import Connection
 from lift_sys.errors import StoreError
 
+#: How many facts a run has room for: its facts' numbers follow its own times this.
+SPAN: Final = 2**32
 #: Statements that make each version from the one before; `{id}` is a number that numbers itself.
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -45,6 +48,22 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     # What typed dicts, private attributes and extras hold is written by their annotations, and joins
     # have other digests. All older forms can be read; an older version could not read these.
     (),
+    (
+        """CREATE TABLE lift_appended (
+            id {id}, kind TEXT NOT NULL, address TEXT NOT NULL, node TEXT NOT NULL,
+            attempt BIGINT NOT NULL, started_at BIGINT NOT NULL, elapsed DOUBLE PRECISION NOT NULL,
+            tokens BIGINT NOT NULL, cost DOUBLE PRECISION, input TEXT NOT NULL,
+            digest TEXT NOT NULL, body TEXT NOT NULL)""",
+        f"""INSERT INTO lift_appended SELECT run * {SPAN} + seq, kind, address, node, attempt,
+            started_at, elapsed, tokens, cost, input, digest, body FROM lift_facts""",
+        "CREATE TABLE lift_nodes (node TEXT NOT NULL, run BIGINT NOT NULL, PRIMARY KEY (node, run))",
+        "CREATE INDEX lift_nodes_run ON lift_nodes (run)",
+        """INSERT INTO lift_nodes SELECT DISTINCT node, run FROM lift_facts WHERE kind = 'step'""",
+        f"""UPDATE lift_runs SET last_seq = coalesce(
+            (SELECT id * {SPAN} + max(seq) FROM lift_facts WHERE run = lift_runs.id), 0)""",
+        "DROP TABLE lift_facts",
+        "ALTER TABLE lift_appended RENAME TO lift_facts",
+    ),
 )
 NEWEST: Final = len(MIGRATIONS)
 

@@ -13,38 +13,29 @@ from lift_sys.durability.facts import Fact, RunRecord, Status
 from lift_sys.durability.query import RunQuery
 from lift_sys.durability.stores import rows
 from lift_sys.durability.stores.database import Connection, Row, Value
+from lift_sys.durability.stores.schema import SPAN
+from lift_sys.durability.stores.sums import (
+    HAS_NODE,
+    NEWEST,
+    OF_EACH,
+    OF_ONE,
+    RUN,
+    bounds_of,
+    settle,
+    standing,
+)
 from lift_sys.errors import FencedError, StoreError, UnknownRunError
 
-_RUN: Final = ", ".join(rows.RUN_FIELDS)
 _FACT: Final = ", ".join(rows.FACT_FIELDS)
 _CREATE: Final = (
-    f"INSERT INTO lift_runs ({_RUN}, last_seq) VALUES ({'?, ' * len(rows.RUN_FIELDS)}0) "
+    f"INSERT INTO lift_runs ({', '.join(rows.RUN_FIELDS)}, last_seq) "
+    f"VALUES ({'?, ' * len(rows.RUN_FIELDS)}0) "
     "ON CONFLICT (execution_id) DO NOTHING RETURNING id"
 )
-_ADD_FACT: Final = (
-    f"INSERT INTO lift_facts (run, seq, {_FACT}) VALUES (?, ?{', ?' * len(rows.FACT_FIELDS)})"
-)
-# One statement fences, numbers the facts and sums them up.
-_CLAIM: Final = (
-    "UPDATE lift_runs SET last_seq = last_seq + ?, steps = steps + ?, tokens = tokens + ?, "
-    "cost = coalesce(cost + ?, cost, ?), updated_at = ? "
-    "WHERE execution_id = ? AND epoch = ? RETURNING id, last_seq"
-)
-_REPLACE: Final = (
-    "DELETE FROM lift_facts WHERE run = ? AND address = ? AND kind IN (?, ?) "
-    "RETURNING kind, tokens, cost"
-)
-_FEW, _MANY = 4, 100
-_PRESENT: Final = (
-    f"SELECT address FROM lift_facts WHERE run = ? AND address IN (?{', ?' * (_MANY - 1)})"
-)
-_SUM: Final = (
-    "UPDATE lift_runs SET "
-    "steps = (SELECT count(*) FROM lift_facts WHERE run = lift_runs.id AND kind = 'step'), "
-    "tokens = (SELECT coalesce(sum(tokens), 0) FROM lift_facts "
-    "WHERE run = lift_runs.id), "
-    "cost = (SELECT sum(cost) FROM lift_facts WHERE run = lift_runs.id) "
-    "WHERE id = ?"
+_APPEND: Final = (
+    f"INSERT INTO lift_facts (id, {_FACT}) "
+    f"SELECT coalesce(max(id), ?) + 1{', ?' * len(rows.FACT_FIELDS)} "
+    f"FROM lift_facts WHERE {OF_ONE}"
 )
 
 
@@ -56,26 +47,21 @@ def create(db: Connection, run: RunRecord, facts: Sequence[Fact]) -> bool:
     [(key,)] = made
     db.execute("INSERT INTO lift_starts (run, body) VALUES (?, ?)", (key, rows.start_text(run)))
     if facts:
-        given = _that_stay([rows.fact_row(fact) for fact in facts])
-        db.execute("UPDATE lift_runs SET last_seq = ? WHERE id = ?", (len(given), key))
-        _add(db, key, len(given), given)
-        db.execute(_SUM, (key,))
+        _append(db, key, [rows.fact_row(fact) for fact in facts])
+        settle(db, key)
     return True
 
 
 def commit(db: Connection, execution_id: str, epoch: int, given: Sequence[Row]) -> None:
-    """Add facts; each replaces one of its kind and address, and a step also `started`."""
-    given = _that_stay(given)
-    costs = [row[7] for row in given if row[7] is not None]
-    cost = sum(costs) if costs else None
-    steps, tokens = sum(row[0] == "step" for row in given), sum(row[6] for row in given)
-    sums = (len(given), steps, tokens, cost, cost, rows.now(), execution_id, epoch)
-    claimed = db.execute(_CLAIM, sums)
-    if not claimed:
+    """Append facts: whoever reads takes the later one of a kind and address."""
+    # The lock keeps out whoever would take the run over, and others who append.
+    held = db.execute(
+        f"SELECT id FROM lift_runs WHERE execution_id = ? AND epoch = ?{db.row_lock}",
+        (execution_id, epoch),
+    )
+    if not held:
         raise _refused(db, execution_id)
-    [(key, last)] = claimed
-    if _add(db, key, last, given):
-        db.execute(_SUM, (key,))
+    _append(db, held[0][0], given)
 
 
 def take_over(db: Connection, execution_id: str) -> int:
@@ -106,37 +92,37 @@ def finish(
     )
     if not done:
         raise _refused(db, execution_id)
+    settle(db, done[0][0])
 
 
 def rewrite(db: Connection, run: RunRecord, epoch: int, facts: Sequence[Fact]) -> None:
     """Put another version in the place of a run's start and facts."""
-    given = [rows.fact_row(fact) for fact in facts]
     claimed = db.execute(
-        "UPDATE lift_runs SET input = ?, last_seq = ?, updated_at = ? "
+        "UPDATE lift_runs SET input = ?, updated_at = ? "
         "WHERE execution_id = ? AND epoch = ? RETURNING id",
-        (run.input, len(given), rows.now(), run.execution_id, epoch),
+        (run.input, rows.now(), run.execution_id, epoch),
     )
     if not claimed:
         raise _refused(db, run.execution_id)
     [(key,)] = claimed
     db.execute("UPDATE lift_starts SET body = ? WHERE run = ?", (rows.start_text(run), key))
-    db.execute("DELETE FROM lift_facts WHERE run = ?", (key,))
-    _add(db, key, len(given), given)
-    db.execute(_SUM, (key,))
+    db.execute(f"DELETE FROM lift_facts WHERE {OF_ONE}", bounds_of(key))
+    _append(db, key, [rows.fact_row(fact) for fact in facts])
+    settle(db, key)
 
 
 def load(db: Connection, execution_id: str) -> tuple[RunRecord, list[Fact]]:
     """A run and its facts."""
     found = db.execute(
-        f"SELECT id, body, {_RUN} FROM lift_runs JOIN lift_starts ON run = id "
+        f"SELECT lift_runs.id, body, {RUN} FROM lift_runs JOIN lift_starts ON run = lift_runs.id "
         "WHERE execution_id = ?",
         (execution_id,),
     )
     if not found:
         raise UnknownRunError(execution_id=execution_id, store=db.store)
     [(key, start, *row)] = found
-    facts = db.execute(f"SELECT {_FACT} FROM lift_facts WHERE run = ? ORDER BY seq", (key,))
-    return rows.to_run(tuple(row), start), rows.to_facts(execution_id, facts)
+    facts = db.execute(f"SELECT {_FACT} FROM lift_facts WHERE {OF_ONE} ORDER BY id", bounds_of(key))
+    return rows.to_run(tuple(row), start), rows.to_facts(execution_id, rows.that_stand(facts))
 
 
 def runs(db: Connection, query: RunQuery) -> list[RunRecord]:
@@ -144,7 +130,7 @@ def runs(db: Connection, query: RunQuery) -> list[RunRecord]:
     where, values = _conditions(query)
     order = "elapsed DESC, id DESC" if query.order == "slowest" else "created_at DESC, id DESC"
     found = db.execute(
-        f"SELECT {_RUN} FROM lift_runs WHERE {where} ORDER BY {order} LIMIT ?",
+        f"SELECT {RUN} FROM lift_runs WHERE {where} ORDER BY {order} LIMIT ?",
         (*values, max(query.limit, 0)),
     )
     return [rows.to_run(row) for row in found]
@@ -155,7 +141,8 @@ def by_status(db: Connection, query: RunQuery) -> list[Row]:
     where, values = _conditions(query)
     return db.execute(
         "SELECT status, count(*), sum(steps), sum(tokens), sum(cost), min(elapsed), avg(elapsed), "
-        f"max(elapsed) FROM lift_runs WHERE {where} GROUP BY status ORDER BY status",
+        f"max(elapsed) FROM (SELECT {RUN} FROM lift_runs WHERE {where}) AS counted "
+        "GROUP BY status ORDER BY status",
         values,
     )
 
@@ -163,10 +150,10 @@ def by_status(db: Connection, query: RunQuery) -> list[Row]:
 def by_node(db: Connection, query: RunQuery) -> list[Row]:
     """For each node, the most costly in time first: the same over its steps in these runs."""
     where, values = _conditions(query)
+    facts = standing(f"lift_facts JOIN lift_runs ON {OF_EACH} WHERE {where}")
     return db.execute(
         "SELECT node, count(*), sum(attempt), sum(tokens), sum(cost), min(elapsed), avg(elapsed), "
-        "max(elapsed) FROM lift_facts WHERE kind = 'step' AND run IN "
-        f"(SELECT id FROM lift_runs WHERE {where}) "
+        f"max(elapsed) FROM ({facts}) AS facts WHERE kind = 'step' "
         "GROUP BY node ORDER BY sum(elapsed) DESC, node LIMIT ?",
         (*values, max(query.limit, 0)),
     )
@@ -178,17 +165,14 @@ def _conditions(query: RunQuery) -> tuple[str, list[Value]]:
         ("status = ?", query.status),
         ("created_at >= ?", None if query.since is None else rows.to_microseconds(query.since)),
         ("created_at < ?", None if query.until is None else rows.to_microseconds(query.until)),
-        (
-            "id IN (SELECT run FROM lift_facts WHERE node = ? AND kind = 'step')",
-            query.node,
-        ),
+        (HAS_NODE, query.node),
         ("graph = ?", query.graph),
         ("user_id = ?", query.user_id),
-        ("elapsed >= ?", query.longer_than),
+        ("lift_runs.elapsed >= ?", query.longer_than),
     ]
     asked = [(text, value) for text, value in conditions if value is not None]
     where = " AND ".join(text for text, _ in asked) or "1 = 1"
-    return where, [value for _, value in asked]
+    return where, [value for text, value in asked for _ in range(text.count("?"))]
 
 
 def delete(db: Connection, execution_id: str) -> None:
@@ -197,7 +181,8 @@ def delete(db: Connection, execution_id: str) -> None:
     if not gone:
         raise UnknownRunError(execution_id=execution_id, store=db.store)
     db.execute("DELETE FROM lift_starts WHERE run = ?", gone[0])
-    db.execute("DELETE FROM lift_facts WHERE run = ?", gone[0])
+    db.execute("DELETE FROM lift_nodes WHERE run = ?", gone[0])
+    db.execute(f"DELETE FROM lift_facts WHERE {OF_ONE}", bounds_of(gone[0][0]))
 
 
 def check(db: Connection) -> None:
@@ -206,16 +191,13 @@ def check(db: Connection) -> None:
     for what, statement in (
         (
             "facts of no run",
-            "SELECT run FROM lift_facts WHERE run NOT IN (SELECT id FROM lift_runs)",
+            f"SELECT id FROM lift_facts WHERE id / {SPAN} NOT IN (SELECT id FROM lift_runs)",
         ),
         (
             "a run without a start",
             "SELECT id FROM lift_runs WHERE id NOT IN (SELECT run FROM lift_starts)",
         ),
-        (
-            "facts that were never numbered",
-            "SELECT run FROM lift_facts JOIN lift_runs ON run = id WHERE seq > last_seq",
-        ),
+        ("facts that are gone", f"SELECT id FROM lift_runs WHERE last_seq > {NEWEST}"),
     ):
         if db.execute(f"{statement} LIMIT 1"):
             wrong.append(what)
@@ -226,43 +208,9 @@ def check(db: Connection) -> None:
         )
 
 
-def _that_stay(given: Sequence[Row]) -> list[Row]:
-    """Without facts that a later one of the same commit replaces."""
-    staying: dict[tuple[str, str], Row] = {}
-    for row in given:
-        kind, address = row[:2]
-        staying.pop((kind, address), None)
-        if kind == "step":
-            staying.pop(("started", address), None)
-        staying[kind, address] = row
-    return list(staying.values())
-
-
-def _add(db: Connection, key: int, last: int, given: Sequence[Row]) -> bool:
-    """Write facts with the numbers up to `last`; return whether others were replaced."""
-    replaced = False
-    present = _present(db, key, [row[1] for row in given])
-    for row in given:
-        if row[1] not in present:
-            continue
-        also = "started" if row[0] == "step" else row[0]
-        gone = db.execute(_REPLACE, (key, row[1], row[0], also))
-        replaced |= any(row != ("started", 0, None) for row in map(tuple, gone))
-    first = last - len(given) + 1
-    db.execute_many(_ADD_FACT, [(key, first + index, *row) for index, row in enumerate(given)])
-    return replaced
-
-
-def _present(db: Connection, key: int, addresses: Sequence[str]) -> set[str]:
-    """Addresses of which there may be facts: asked for many at once, not for each of a few."""
-    if len(addresses) <= _FEW:
-        return set(addresses)
-    found: set[str] = set()
-    for start in range(0, len(addresses), _MANY):
-        some = addresses[start : start + _MANY]
-        filled = [*some, *[some[0]] * (_MANY - len(some))]  # one text is prepared once
-        found.update(address for (address,) in db.execute(_PRESENT, (key, *filled)))
-    return found
+def _append(db: Connection, run: int, given: Sequence[Row]) -> None:
+    first, end = bounds_of(run)
+    db.execute_many(_APPEND, [(first, *row, first, end) for row in given])
 
 
 def _refused(db: Connection, execution_id: str) -> FencedError | UnknownRunError:
