@@ -156,12 +156,15 @@ class ThreadedStore(DatabaseStore):
         self._batches.flush(asyncio.get_running_loop())  # what was asked for before comes before
         return await self._begun(begin)
 
-    def _begin_batch(self, batch: Batch) -> asyncio.Future[None]:
+    def _begin_batch(self, batch: Batch) -> None:
+        begin = partial(self._writer.put, batch)
         try:
-            return self._begun(partial(self._writer.put, batch))
+            if batch.is_followed:
+                self._begun(begin).add_done_callback(batch.tell)
+            else:
+                begin()
         except StoreError as error:
             batch.refuse(error)
-            return self._begun(lambda: batch.future)
 
     def _begun(self, begin: Callable[[], Future[Any]]) -> asyncio.Future[Any]:
         """Begin it in the way that loops with a clock or an order of their own know about."""

@@ -7,8 +7,10 @@ of a fork that costs more than writing does.
 from __future__ import annotations
 
 import asyncio
+from asyncio.base_events import BaseEventLoop
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 
 from lift_sys.durability.stores.database import Row
 from lift_sys.durability.stores.transactions import Commit
@@ -44,15 +46,21 @@ class Batch:
 
     Attributes:
         commits: What to keep.
-        future: Done when all of them are kept or have failed.
+        is_followed: Whether its loop has a clock or an order of its own, and has to know of what
+            threads do for it.
+        future: For such a loop: done when all are kept or have failed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.commits: list[Commit] = []
         self.future: Future[None] = Future()
-        self.future.set_running_or_notify_cancel()  # a loop that ends can't cancel it
+        self._loop = loop
         self._outcomes: list[Outcome] = []
         self._left = 0
+        # Other loops are woken without what a `Future` of a thread costs, which is two more turns.
+        self.is_followed = type(loop).run_in_executor is not BaseEventLoop.run_in_executor
+        if self.is_followed:
+            self.future.set_running_or_notify_cancel()  # a loop that ends can't cancel it
 
     def add(self, run: str, epoch: int, rows: Sequence[Row], waiter: asyncio.Future[None]) -> None:
         """One more."""
@@ -64,10 +72,15 @@ class Batch:
     def one_is_done(self) -> None:
         """For the writer's thread."""
         self._left -= 1
-        if not self._left:
+        if self._left:
+            return
+        if self.is_followed:
             self.future.set_result(None)
+        else:
+            with suppress(RuntimeError):  # the loop is closed, so nobody waits
+                self._loop.call_soon_threadsafe(self.tell)
 
-    def tell(self, done: asyncio.Future[None]) -> None:
+    def tell(self, done: object = None) -> None:
         """Tell everybody; for the loop."""
         for outcome in self._outcomes:
             if outcome.waiter.done():
@@ -81,17 +94,17 @@ class Batch:
         """Tell everybody that the store took none of it; each gets an error of its own."""
         for outcome in self._outcomes:
             outcome.error = StoreError(store=error.store, reason=error.reason)
-        self.future.set_result(None)
+        self.tell()
 
 
 class Batches:
     """The batches of one store that are not sent yet, one for each loop.
 
     Args:
-        send: Sends one to the writer; it raises `StoreError` if the store is closed.
+        send: Sends one to the writer.
     """
 
-    def __init__(self, send: Callable[[Batch], asyncio.Future[None]]) -> None:
+    def __init__(self, send: Callable[[Batch], None]) -> None:
         self._send = send
         self._open: dict[asyncio.AbstractEventLoop, Batch] = {}
 
@@ -100,7 +113,7 @@ class Batches:
         loop = asyncio.get_running_loop()
         batch = self._open.get(loop)
         if batch is None:
-            batch = self._open[loop] = Batch()
+            batch = self._open[loop] = Batch(loop)
             loop.call_soon(self.flush, loop)
         waiter = loop.create_future()
         batch.add(run, epoch, rows, waiter)
@@ -110,4 +123,4 @@ class Batches:
         """Send what waits in a loop; it may have been sent before."""
         batch = self._open.pop(loop, None)
         if batch is not None:
-            self._send(batch).add_done_callback(batch.tell)
+            self._send(batch)

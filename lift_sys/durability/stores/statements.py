@@ -32,11 +32,7 @@ _CREATE: Final = (
     f"VALUES ({'?, ' * len(rows.RUN_FIELDS)}0) "
     "ON CONFLICT (execution_id) DO NOTHING RETURNING id"
 )
-_APPEND: Final = (
-    f"INSERT INTO lift_facts (id, {_FACT}) "
-    f"SELECT coalesce(max(id), ?) + 1{', ?' * len(rows.FACT_FIELDS)} "
-    f"FROM lift_facts WHERE {OF_ONE}"
-)
+_APPEND: Final = f"INSERT INTO lift_facts (id, {_FACT}) VALUES (?{', ?' * len(rows.FACT_FIELDS)})"
 
 
 def create(db: Connection, run: RunRecord, facts: Sequence[Fact]) -> bool:
@@ -209,8 +205,10 @@ def check(db: Connection) -> None:
 
 
 def _append(db: Connection, run: int, given: Sequence[Row]) -> None:
-    first, end = bounds_of(run)
-    db.execute_many(_APPEND, [(first, *row, first, end) for row in given])
+    bounds = bounds_of(run)
+    [(last,)] = db.execute(f"SELECT max(id) FROM lift_facts WHERE {OF_ONE}", bounds)
+    first = (last or bounds[0]) + 1
+    db.execute_many(_APPEND, [(first + index, *row) for index, row in enumerate(given)])
 
 
 def _refused(db: Connection, execution_id: str) -> FencedError | UnknownRunError:
