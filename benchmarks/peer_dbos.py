@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from dbos import DBOS
 from figures import Figure
-from stores import STEPS, bare_sqlite, compare
+from stores import STEPS, compare, long_open
 
 
 async def measure() -> list[Figure]:
@@ -31,7 +31,7 @@ async def measure() -> list[Figure]:
 
         DBOS.launch()
         try:
-            ways = {"bare": bare_sqlite(Path(folder) / "bare.db"), "DBOS, SQLite, chain": chain}
-            return await compare(ways, what="step")
+            with long_open(Path(folder) / "bare.db") as bare:
+                return await compare({"bare": bare, "DBOS, SQLite, chain": chain}, what="step")
         finally:
             DBOS.destroy()

@@ -14,7 +14,7 @@ from typing import TypedDict
 from figures import Figure
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
-from stores import STEPS, bare_sqlite, compare
+from stores import STEPS, compare, long_open
 
 
 class Chain(TypedDict):
@@ -46,5 +46,6 @@ async def measure() -> list[Figure]:
                 await compiled.ainvoke({"left": STEPS, "answer": ""}, config, durability="sync")
                 return (time.perf_counter() - started) / STEPS
 
-            ways = {"bare": bare_sqlite(Path(folder) / "bare.db"), "langgraph, SQLite, chain": way}
-            return await compare(ways, what="step")
+            with long_open(Path(folder) / "bare.db") as bare:
+                ways = {"bare": bare, "langgraph, SQLite, chain": way}
+                return await compare(ways, what="step")

@@ -3,19 +3,21 @@
 Wall time, as most of it is the disk: the median of rounds in which all ways take turns, so that
 other work on the machine slows all down alike. The fact has a body of 500 bytes, as a step that
 wrote a short answer has. "Chain" waits for each commit before the next, as a chain of steps does;
-"at once" is a thousand commits of one run that wait together, as the branches of a fork do.
+"at once" is a thousand commits of one run that wait together, as the branches of a fork do. Each round
+opens the files anew, as a process does that runs one chain, and "open for long" does not: see `durable`.
 PostgreSQL is measured where Debian's package is installed, with fsync on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sqlite3
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from durability.postgres_server import find_binaries, running_server
 
 STEPS, BRANCHES, ROUNDS = 100, 1000, 9
+LOG_IS_FULL = 6  # rounds until plain inserts have filled SQLite's log for the first time
 Way: TypeAlias = Callable[[], Awaitable[float]]
 BODY = {"writes": {"answer": "x" * 480}}
 NOW = datetime.now(UTC)
@@ -42,13 +45,12 @@ def a_fact(address: str) -> Fact:
 class Ways:
     """A store in which each round commits to a run of its own."""
 
-    def __init__(self, store: Store) -> None:
-        self.store, self.rounds = store, 0
+    def __init__(self, store: Store, rounds: Iterator[int] | None = None) -> None:
+        self.store, self.rounds = store, rounds or itertools.count()
 
     async def begin(self) -> str:
         """A new run."""
-        self.rounds += 1
-        name = f"r{self.rounds}"
+        name = f"r{next(self.rounds)}"
         now = datetime.now(UTC)
         await self.store.create(
             RunRecord(execution_id=name, graph="bench", created_at=now, updated_at=now)
@@ -74,35 +76,66 @@ class Ways:
         return (time.perf_counter() - started) / BRANCHES
 
 
-def bare_sqlite(path: Path) -> Way:
+@contextmanager
+def bare_file(path: Path) -> Iterator[sqlite3.Connection]:
+    """A file with one table, for plain inserts, open and ready."""
+    bare = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    with closing(bare):
+        bare.execute("PRAGMA journal_mode = WAL")
+        bare.execute("PRAGMA synchronous = FULL")
+        columns = "run TEXT, step TEXT, body TEXT, PRIMARY KEY (run, step)"
+        bare.execute(f"CREATE TABLE IF NOT EXISTS facts ({columns})")
+        yield bare
+
+
+def insert(bare: sqlite3.Connection, name: str) -> float:
     """Seconds of a plain insert, each in a transaction of its own."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(
-        "CREATE TABLE facts (run TEXT, address TEXT, body TEXT, PRIMARY KEY (run, address))"
-    )
-    rounds = iter(range(10**6))
+    row = a_fact("0").model_dump_json()
+    started = time.perf_counter()
+    for step in range(STEPS):
+        bare.execute("INSERT INTO facts VALUES (?, ?, ?)", (name, f"0.{step}", row))
+    return (time.perf_counter() - started) / STEPS
 
-    async def way() -> float:
-        row = a_fact("0").model_dump_json()
-        name = str(next(rounds))
-        started = time.perf_counter()
-        for step in range(STEPS):
-            connection.execute("INSERT INTO facts VALUES (?, ?, ?)", (name, f"0.{step}", row))
-        return (time.perf_counter() - started) / STEPS
 
-    return way
+@contextmanager
+def long_open(path: Path) -> Iterator[Way]:
+    """Plain inserts into a file whose log has been filled once, and is written over since then."""
+    rounds = itertools.count()
+    with bare_file(path) as bare:
+        for _ in range(LOG_IS_FULL):
+            insert(bare, str(next(rounds)))
+
+        async def way() -> float:
+            return insert(bare, str(next(rounds)))
+
+        yield way
+
+
+def just_opened(folder: Path) -> dict[str, Way]:
+    """Plain inserts, and a chain of commits, into files that are opened for it."""
+    rounds = itertools.count()
+
+    async def bare() -> float:
+        with bare_file(folder / "opened.db") as file:
+            return insert(file, str(next(rounds)))
+
+    async def ours() -> float:
+        async with SqliteStore(folder / "ours-opened.db") as store:
+            return await Ways(store, rounds).chain()
+
+    return {"bare": bare, "SQLite, chain": ours}
 
 
 async def measure() -> list[Figure]:
     """Each store beside bare sqlite3."""
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        figures = await compare(just_opened(folder), what="commit")
         async with AsyncExitStack() as stack:
-            sqlite = Ways(await stack.enter_async_context(SqliteStore(Path(folder) / "ours.db")))
+            sqlite = Ways(await stack.enter_async_context(SqliteStore(folder / "ours.db")))
             ways: dict[str, Way] = {
-                "bare": bare_sqlite(Path(folder) / "bare.db"),
-                "SQLite, chain": sqlite.chain,
+                "bare": stack.enter_context(long_open(folder / "bare.db")),
+                "SQLite open for long, chain": sqlite.chain,
                 "SQLite, at once": sqlite.at_once,
             }
             binaries = find_binaries()
@@ -113,7 +146,7 @@ async def measure() -> list[Figure]:
                     "PostgreSQL, chain": postgres.chain,
                     "PostgreSQL, at once": postgres.at_once,
                 }
-            return await compare(ways, what="commit")
+            return figures + await compare(ways, what="commit")
 
 
 async def compare(ways: dict[str, Way], *, what: str) -> list[Figure]:
@@ -133,6 +166,6 @@ async def compare(ways: dict[str, Way], *, what: str) -> list[Figure]:
         else:
             # Of each round's own ratio, as a busy disk slows down whole rounds.
             value = statistics.median(a / b for a, b in zip(ours, bare, strict=True))
-            goal = 1.5 if name.startswith("SQLite") else None
+            goal = 1.5 if name == "SQLite, chain" else None
             figures.append(Figure(name=f"{what}, {name}", value=value, goal=goal, note=note))
     return figures
