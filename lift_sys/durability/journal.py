@@ -9,7 +9,7 @@ built upon, before it is committed; and a fact may be used only where the walk h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import node_name
 from lift_sys.core.successors import Question
-from lift_sys.durability.codec import Codec, Names, note_instance, told_start
+from lift_sys.durability.codec import Codec, codec_for, told_start
 from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, Status, chain
 from lift_sys.durability.page import Page
 from lift_sys.durability.past import branch_with
@@ -37,6 +37,7 @@ class RunJournal:
         record: The run.
         epoch: Of this worker.
         facts: What had finished before.
+        codecs: Those that there are already, by their graphs.
         secrets: Values of secrets, by path; see `secret_places.py`.
     """
 
@@ -47,6 +48,7 @@ class RunJournal:
         epoch: int,
         facts: Sequence[Fact] = (),
         *,
+        codecs: Mapping[Graph[Any], Codec],
         secrets: dict[str, Any] | None = None,
     ) -> None:
         self.store = store
@@ -56,7 +58,7 @@ class RunJournal:
         self.secrets = secrets
         self.spending = Spending(facts)
         self._facts: dict[tuple[Kind, str], Fact] = {}
-        self._codecs: dict[int, tuple[Graph[Any], Codec]] = {}
+        self._codecs = dict(codecs)
         for fact in facts:
             if fact.kind == "started":
                 continue
@@ -88,11 +90,10 @@ class RunJournal:
 
     def codec_of(self, graph: Graph[Any]) -> Codec:
         """What turns values of this graph into typed JSON and back."""
-        known = self._codecs.get(id(graph))
+        known = self._codecs.get(graph)
         if known is None:
-            known = self._codecs[id(graph)] = (graph, Codec(Names.of(graph)))
-            note_instance(known[1], known[1].names.start)
-        return known[1]
+            known = self._codecs[graph] = codec_for(graph)
+        return known
 
     def take(self, kind: Kind, address: str) -> Fact | None:
         """A fact from before, once: what is repeated in this process is done again.

@@ -13,6 +13,7 @@ from lift_sys.durability.codec import (
     UNNAMED_SUBGRAPH,
     Codec,
     Names,
+    codec_for,
     decode_successor,
     encode_successor,
 )
@@ -59,7 +60,7 @@ class KeepsRuns:
             OtherInputError: The one of this name was begun with another input.
             MissingSecretError: Its steps have written secrets, so that only `resume` can go on.
         """
-        codec = Codec(Names.of(graph))
+        codec = codec_for(graph)
         _refuse_unnamed_subgraph(graph, codec.names, start)
         now = datetime.now(UTC)
         # An instance that the graph was made with is found again in the graph.
@@ -73,7 +74,7 @@ class KeepsRuns:
             start=None if given is None else encode_successor(codec, given, path="start"),
             state=codec.encode(state, graph.state_type or type(state)),
             metadata=codec.encode(dict(metadata or {}), dict[str, Any], path="metadata"),
-            shape=shape_of(graph),
+            shape=shape_of(graph, codec.names.hints),
             created_at=now,
             updated_at=now,
         )
@@ -81,18 +82,20 @@ class KeepsRuns:
         # As the caller gave it: the secrets in it are not in the record.
         begun = {"start": given, "state": state, "metadata": dict(metadata or {})}
         if await self.create(record):
-            return _made(RunJournal(self, record, 0, secrets={}), **begun)
+            return _made(RunJournal(self, record, 0, codecs={graph: codec}, secrets={}), **begun)
         known, facts = await self.load(execution_id)
         _refuse_no_run(known)
         others = _other_inputs(known, record, seed=seed)
         if others:
             raise OtherInputError(execution_id=execution_id, differences=others)
-        _refuse_changes(graph, known)
+        if changed := differences(known.shape, record.shape):
+            raise ChangedGraphError(execution_id=execution_id, differences=changed)
         _refuse_secrets_of_steps(codec, graph, known, facts)
         epoch = await self.take_over(execution_id)
         known, facts = await self.load(execution_id)
         _refuse_secrets_of_steps(codec, graph, known, facts)
-        return _made(RunJournal(self, known, epoch, facts, secrets={}), **begun)
+        journal = RunJournal(self, known, epoch, facts, codecs={graph: codec}, secrets={})
+        return _made(journal, **begun)
 
     async def resume_run(
         self: Store,
@@ -113,7 +116,7 @@ class KeepsRuns:
             SecretError: A secret has to be given, or is of another type.
             JournalError: What was recorded can't be used.
         """
-        codec = Codec(Names.of(graph))
+        codec = codec_for(graph)
         record, facts = await self.load(execution_id)
         _refuse_no_run(record)
         # All that can be refused is refused before the run is taken from whoever works on it.
@@ -121,7 +124,7 @@ class KeepsRuns:
         record, facts = migrated(graph, known, facts, migrations or {})
         try:
             state = _state_of(codec, graph, record, facts, secrets)
-            _opened(self, graph, record, record.epoch, facts, state=state, secrets=secrets)
+            _opened(self, graph, codec, record, record.epoch, facts, state=state, secrets=secrets)
         except JournalError as error:
             if record is known:
                 raise
@@ -143,7 +146,7 @@ class KeepsRuns:
         for each in new:
             given |= each.secrets
         facts = [*facts, *[each.fact for each in new]]
-        return _opened(self, graph, record, epoch, facts, state=state, secrets=given)
+        return _opened(self, graph, codec, record, epoch, facts, state=state, secrets=given)
 
 
 def _refuse_unnamed_subgraph(graph: Graph[Any], names: Names, start: Any) -> None:
@@ -176,6 +179,7 @@ def _refuse_unnamed_subgraph(graph: Graph[Any], names: Names, start: Any) -> Non
 def _opened(
     store: Store,
     graph: Graph[Any],
+    codec: Codec,
     record: RunRecord,
     epoch: int,
     facts: Sequence[Fact],
@@ -186,8 +190,7 @@ def _opened(
     given = dict(secrets or {})
     if missing := [path for path in secret_places(record, facts) if path not in given]:
         raise MissingSecretError(paths=missing)
-    journal = RunJournal(store, record, epoch, facts, secrets=given)
-    codec = journal.codec_of(graph)
+    journal = RunJournal(store, record, epoch, facts, codecs={graph: codec}, secrets=given)
     try:
         start, notes = start_with_places(record, [])
         node = (
@@ -276,9 +279,3 @@ def _refuse_no_run(record: RunRecord) -> None:
             address="",
             reason="what it began with is not what was written, so somebody has edited it",
         )
-
-
-def _refuse_changes(graph: Graph[Any], record: RunRecord) -> None:
-    changed = differences(record.shape, shape_of(graph))
-    if changed:
-        raise ChangedGraphError(execution_id=record.execution_id, differences=changed)

@@ -17,7 +17,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 from lift_sys.core.node import BaseNode
-from lift_sys.durability.codec.hints import attribute_types, inside
+from lift_sys.durability.codec.hints import Hints, inside
 from lift_sys.durability.facts import Json
 from lift_sys.graph.graph import Graph
 from lift_sys.state.shapes import is_named_tuple
@@ -25,8 +25,12 @@ from lift_sys.state.shapes import is_named_tuple
 _OF_BASE = frozenset(BaseNode.__annotations__)
 
 
-def shape_of(graph: Graph[Any]) -> dict[str, Json]:
+def shape_of(graph: Graph[Any], hints: Hints | None = None) -> dict[str, Json]:
     """The graph's nodes and the types of its data, as JSON.
+
+    Args:
+        graph: Which.
+        hints: What is known of its classes already (`Names.of(graph).hints`).
 
     Returns:
         `nodes`: by name, what may follow (`next`) and the types of the attributes (`fields`);
@@ -34,22 +38,23 @@ def shape_of(graph: Graph[Any]) -> dict[str, Json]:
         class of data that state and nodes lead to.
     """
     structure = graph.structure
+    hints = Hints(structure.local_names) if hints is None else hints
     nodes: dict[str, Json] = {}
     leads_to: list[Any] = [] if structure.state is None else [structure.state]
     names = _names_of(structure.nodes)
     for key, spec in structure.nodes.items():
-        fields = _node_fields(key, structure.local_names) if isinstance(key, type) else {}
+        fields = _node_fields(key, hints) if isinstance(key, type) else {}
         leads_to += fields.values()
         nodes[names[key]] = {
             "next": [*sorted(spec.allowed)],
             "fields": {name: type_text(annotation) for name, annotation in fields.items()},
         }
-    classes = _classes_of(leads_to, structure.local_names)
+    classes = _classes_of(leads_to, hints)
     texts = _names_of(classes)
     return {
         "nodes": nodes,
         "state": None if structure.state is None else texts.get(structure.state),
-        "types": {texts[cls]: _text_fields(cls, structure.local_names) for cls in classes},
+        "types": {texts[cls]: _text_fields(cls, hints) for cls in classes},
     }
 
 
@@ -143,9 +148,9 @@ def _condition(value: Any) -> str:
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
-def _node_fields(cls: type, scope: Mapping[str, Any]) -> dict[str, Any]:
+def _node_fields(cls: type, hints: Hints) -> dict[str, Any]:
     """The annotated attributes of a node's instances."""
-    found = attribute_types(cls, scope)
+    found = hints.attributes(cls)
     if dataclasses.is_dataclass(cls):
         return {field.name: found.get(field.name, Any) for field in dataclasses.fields(cls)}
     return {
@@ -155,7 +160,7 @@ def _node_fields(cls: type, scope: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _classes_of(annotations: Iterable[Any], scope: Mapping[str, Any]) -> list[type]:
+def _classes_of(annotations: Iterable[Any], hints: Hints) -> list[type]:
     """The classes of data in annotations, and those in their fields, as they are met."""
     found: dict[type, None] = {}
     waiting = [cls for annotation in annotations for cls in inside(annotation)]
@@ -164,7 +169,7 @@ def _classes_of(annotations: Iterable[Any], scope: Mapping[str, Any]) -> list[ty
             found[cls] = None
             if not issubclass(cls, Enum):
                 waiting += [
-                    each for inner in _fields_of(cls, scope).values() for each in inside(inner)
+                    each for inner in _fields_of(cls, hints).values() for each in inside(inner)
                 ]
     return [*found]
 
@@ -176,7 +181,7 @@ def _is_of_fields(cls: type) -> bool:
     return known or dataclasses.is_dataclass(cls)
 
 
-def _fields_of(cls: type, scope: Mapping[str, Any]) -> dict[str, Any]:
+def _fields_of(cls: type, hints: Hints) -> dict[str, Any]:
     if issubclass(cls, BaseModel):
         return {
             name: typing.Annotated[field.annotation, *field.metadata]
@@ -184,13 +189,13 @@ def _fields_of(cls: type, scope: Mapping[str, Any]) -> dict[str, Any]:
             else field.annotation
             for name, field in cls.__pydantic_fields__.items()
         }
-    return attribute_types(cls, scope)
+    return hints.attributes(cls)
 
 
-def _text_fields(cls: type, scope: Mapping[str, Any]) -> dict[str, Json]:
+def _text_fields(cls: type, hints: Hints) -> dict[str, Json]:
     if issubclass(cls, Enum):
         return {"members": ", ".join(cls.__members__)}
-    return {name: type_text(each) for name, each in _fields_of(cls, scope).items()}
+    return {name: type_text(each) for name, each in _fields_of(cls, hints).items()}
 
 
 def _names_of(things: Iterable[Any]) -> dict[Any, str]:

@@ -6,7 +6,7 @@ before anything is written. Names in the JSON are looked up in the graph, never 
 """
 
 from lift_sys.durability.codec.codec import Codec
-from lift_sys.durability.codec.instances import note_instance, told_start
+from lift_sys.durability.codec.instances import codec_for, told_start
 from lift_sys.durability.codec.names import Names
 from lift_sys.durability.codec.successors import (
     UNNAMED_SUBGRAPH,
@@ -24,13 +24,13 @@ __all__ = [
     "Names",
     "apply_writes",
     "check_writes",
+    "codec_for",
     "decode_asked",
     "decode_successor",
     "decode_type",
     "encode_successor",
     "encode_type",
     "encode_writes",
-    "note_instance",
     "parted",
     "told_start",
 ]

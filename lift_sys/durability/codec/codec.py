@@ -62,7 +62,7 @@ class Codec:
         self.any = Plan("anything", lambda value: True)
         self.any.are_plain, self.any.is_text = are_plain, True
         self.any.encode, self.any.decode = self._write_any, self._read_any
-        self.plans = Plans(self.any, names.scope, no_secrets)
+        self.plans = Plans(self.any, names.hints, no_secrets)
         #: For the places where states are changed, by annotation and attribute names (writes.py).
         self.plans_of_paths: dict[Any, Plan] = {}
         self._writers: dict[type, Writer] = _native_writers() | any_writers(self.any)

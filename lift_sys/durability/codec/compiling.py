@@ -6,7 +6,7 @@ import collections.abc
 import dataclasses
 import typing
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from functools import partial
@@ -27,11 +27,10 @@ from lift_sys.durability.codec.guards import (
     union_guard,
 )
 from lift_sys.durability.codec.hints import (
-    attribute_types,
+    Hints,
     is_typed_dict,
     is_union,
     stripped,
-    undeclared_types,
 )
 from lift_sys.durability.codec.leaves import LEAF_TYPES, MEANT
 from lift_sys.durability.codec.mappings import dict_plan
@@ -66,17 +65,17 @@ class Plans(Base):
 
     Args:
         anything: The plan for what no annotation describes.
-        scope: Local names that annotations written as text may use.
+        hints: What the annotations of classes say.
         no_secrets: Why no secret may be in a value; "" where they may.
 
     Attributes:
         typed_keys: Keys of typed dicts: what stands there depends on the key.
     """
 
-    def __init__(self, anything: Plan, scope: Mapping[str, Any], no_secrets: str = "") -> None:
+    def __init__(self, anything: Plan, hints: Hints, no_secrets: str = "") -> None:
         self.any = anything
         self.no_secrets = no_secrets
-        self.scope = scope
+        self.hints = hints
         self.typed_keys: set[str] = set()
         self._known: dict[Any, Plan] = {Any: anything, object: anything}
 
@@ -125,7 +124,7 @@ class Plans(Base):
             return enum_plan(self, cls)
         if issubclass(cls, BaseModel):
             model = self._known[cls] = ModelPlan(self, cls)
-            model.fill(self.of, lambda: undeclared_types(cls, self.scope))
+            model.fill(self.of, lambda: self.hints.undeclared(cls))
             return model
         if (plan := self._of_attributes(cls, (), cls)) is not None:
             return plan
@@ -133,7 +132,7 @@ class Plans(Base):
 
     def _of_attributes(self, cls: type, arguments: tuple[Any, ...], annotation: Any) -> Plan | None:
         """The plan of a class of annotated attributes, which may be generic."""
-        types = partial(attribute_types, cls, self.scope, arguments)
+        types = partial(self.hints.attributes, cls, arguments)
         if is_named_tuple(cls):
             hints = types()
             items = [self.of(hints.get(name, Any)) for name in cls._fields]  # type: ignore[attr-defined]
@@ -178,7 +177,7 @@ class Plans(Base):
         known = self._known.get(cls)
         if not isinstance(known, RecordPlan):
             known = self._known[cls] = RecordPlan(self, cls)
-            known.fill(self.of, partial(attribute_types, cls, self.scope))
+            known.fill(self.of, partial(self.hints.attributes, cls))
         return known
 
     def _of_others(self, cls: type) -> Plan:

@@ -69,36 +69,49 @@ def inside(annotation: Any) -> Iterator[Any]:
             yield from inside(each)
 
 
-def attribute_types(
-    cls: type, scope: Mapping[str, Any], arguments: Sequence[Any] = ()
-) -> dict[str, Any]:
-    """The annotations of a class's attributes; those that can't be read are Any.
+class Hints:
+    """The annotations of classes. Text in them is evaluated once for each class, as that is slow.
 
     Args:
-        cls: A dataclass, named tuple, typed dict or node.
-        scope: Local names that text in annotations may use.
-        arguments: What the class's type variables mean: `(int,)` for `Box[int]`.
+        scope: Local names that it may use.
     """
-    fields = getattr(cls, "__pydantic_fields__", None)
-    if isinstance(fields, Mapping):
-        found = {name: field.annotation for name, field in fields.items()}
-    else:
-        found = _all_hints(cls, scope)
-    return _with_meanings(cls, found, arguments)
 
+    def __init__(self, scope: Mapping[str, Any]) -> None:
+        self._scope = scope
+        self._known: dict[type, dict[str, Any]] = {}
 
-def undeclared_types(cls: type[BaseModel], scope: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
-    """The annotations of a model's private attributes, and that of its extras."""
-    found = _all_hints(cls, scope)
-    for kind in cls.__mro__:
-        generic: Any = vars(kind).get("__pydantic_generic_metadata__") or {}
-        if generic.get("args"):
-            parameters = generic["origin"].__pydantic_generic_metadata__["parameters"]
-            meant = dict(zip(parameters, generic["args"], strict=False))
-            found = {name: substituted(each, meant) for name, each in found.items()}
-    extras = get_args(without_none(found.get("__pydantic_extra__", Any)))
-    private = {name: found.get(name, Any) for name in cls.__private_attributes__}
-    return private, extras[1] if len(extras) == 2 else Any
+    def attributes(self, cls: type, arguments: Sequence[Any] = ()) -> dict[str, Any]:
+        """The annotations of a class's attributes; those that can't be read are Any.
+
+        Args:
+            cls: A dataclass, named tuple, typed dict or node.
+            arguments: What the class's type variables mean: `(int,)` for `Box[int]`.
+        """
+        fields = getattr(cls, "__pydantic_fields__", None)
+        if isinstance(fields, Mapping):
+            found = {name: field.annotation for name, field in fields.items()}
+        else:
+            found = self._of(cls)
+        return _with_meanings(cls, found, arguments)
+
+    def undeclared(self, cls: type[BaseModel]) -> tuple[dict[str, Any], Any]:
+        """The annotations of a model's private attributes, and that of its extras."""
+        found = self._of(cls)
+        for kind in cls.__mro__:
+            generic: Any = vars(kind).get("__pydantic_generic_metadata__") or {}
+            if generic.get("args"):
+                parameters = generic["origin"].__pydantic_generic_metadata__["parameters"]
+                meant = dict(zip(parameters, generic["args"], strict=False))
+                found = {name: substituted(each, meant) for name, each in found.items()}
+        extras = get_args(without_none(found.get("__pydantic_extra__", Any)))
+        private = {name: found.get(name, Any) for name in cls.__private_attributes__}
+        return private, extras[1] if len(extras) == 2 else Any
+
+    def _of(self, cls: type) -> dict[str, Any]:
+        known = self._known.get(cls)
+        if known is None:
+            known = self._known[cls] = _all_hints(cls, self._scope)
+        return {**known}
 
 
 def substituted(annotation: Any, meant: Mapping[Any, Any]) -> Any:

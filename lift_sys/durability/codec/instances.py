@@ -7,13 +7,23 @@ any other node, with its attributes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lift_sys.core.node import FunctionNode
 from lift_sys.durability.codec.codec import Codec
-from lift_sys.durability.codec.names import name_of
+from lift_sys.durability.codec.names import Names, name_of
 from lift_sys.durability.facts import Json
 from lift_sys.errors import UnkeptValueError
+
+if TYPE_CHECKING:
+    from lift_sys.graph.graph import Graph
+
+
+def codec_for(graph: Graph[Any]) -> Codec:
+    """The codec of a run of `graph`, which knows what the graph's start is made of now."""
+    codec = Codec(Names.of(graph))
+    note_instance(codec, codec.names.start)
+    return codec
 
 
 def note_instance(codec: Codec, node: Any) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Union
 from pydantic import BaseModel
 
 from lift_sys.core.node import FunctionNode, is_node
-from lift_sys.durability.codec.hints import attribute_types, inside
+from lift_sys.durability.codec.hints import Hints, inside
 from lift_sys.durability.codec.leaves import LEAF_TYPES
 from lift_sys.durability.codec.secret import is_secret_type
 from lift_sys.state.leaves import type_name
@@ -45,7 +45,7 @@ class Names:
     """
 
     def __init__(self, things: Iterable[Any] = (), *, scope: Mapping[str, Any] | None = None):
-        self.scope: Mapping[str, Any] = {} if scope is None else scope
+        self.hints = Hints({} if scope is None else scope)
         self.start: Any = None
         self._things: dict[str, Any] = {}
         self._instances: dict[int, str] = {}
@@ -153,7 +153,7 @@ class Names:
                 yield generic["origin"]
                 for argument in generic["args"]:
                     yield from inside(argument)
-            for annotation in attribute_types(cls, self.scope).values():
+            for annotation in self.hints.attributes(cls).values():
                 yield from inside(annotation)
         subclass: type
         for subclass in type.__subclasses__(cls):

@@ -13,10 +13,9 @@ from typing import Any, Union, cast, get_args, get_origin
 
 from lift_sys.durability.codec.codec import Codec
 from lift_sys.durability.codec.hints import (
-    attribute_types,
+    Hints,
     is_typed_dict,
     is_union,
-    undeclared_types,
     without_none,
 )
 from lift_sys.durability.codec.plan import Plan
@@ -162,26 +161,26 @@ def _plan_at(codec: Codec, annotation: Any, path: Path, *, tail: bool = False) -
     )
     plan = codec.plans_of_paths.get(outline)
     if plan is None:
-        inner = _annotation_at(annotation, path, codec.plans.scope)
+        inner = _annotation_at(annotation, path, codec.plans.hints)
         plan = codec.plans.of(_list_of(inner) if tail else inner)
         codec.plans_of_paths[outline] = plan
     return plan
 
 
-def _annotation_at(annotation: Any, path: Path, scope: Mapping[str, Any]) -> Any:
+def _annotation_at(annotation: Any, path: Path, hints: Hints) -> Any:
     """What the annotation of a whole says of the value at `path`."""
     for index, step in enumerate(path):
         annotation = without_none(annotation)
         if is_union(annotation):
             choices = [each for each in get_args(annotation) if each is not type(None)]
             return Union[  # noqa: UP007  how many there are is not known here
-                tuple(_annotation_at(each, path[index:], scope) for each in choices)
+                tuple(_annotation_at(each, path[index:], hints) for each in choices)
             ]
         origin, arguments = get_origin(annotation) or annotation, get_args(annotation)
         if isinstance(step, str):
-            annotation = _attribute_type(origin, step, scope)
+            annotation = _attribute_type(origin, step, hints)
         elif is_typed_dict(origin):
-            annotation = attribute_types(origin, scope, arguments).get(step.key, Any)
+            annotation = hints.attributes(origin, arguments).get(step.key, Any)
         elif isinstance(origin, type) and issubclass(origin, collections.abc.Mapping):
             annotation = arguments[1] if len(arguments) == 2 else Any
         else:  # a list; the items of others are not written one by one
@@ -189,14 +188,14 @@ def _annotation_at(annotation: Any, path: Path, scope: Mapping[str, Any]) -> Any
     return annotation
 
 
-def _attribute_type(cls: Any, name: str, scope: Mapping[str, Any]) -> Any:
+def _attribute_type(cls: Any, name: str, hints: Hints) -> Any:
     """What a model's class says of an attribute: of a field, a private one, or an extra."""
     fields: Mapping[str, Any] | None = getattr(cls, "__pydantic_fields__", None)
     if fields is None:
         return Any
     if name in fields:
         return fields[name].annotation
-    private, extra = undeclared_types(cls, scope)
+    private, extra = hints.undeclared(cls)
     return private.get(name, extra)
 
 
