@@ -84,7 +84,11 @@ def _paths(old: Node, new: Node, path: Path, text: str) -> list[str]:
         for name, before in old.values.items():
             after = new.values[name]
             if after is not before:
-                found += _paths(before, after, (*path, name), f"{text}.{name}" if text else name)
+                place = f"{text}.{name}" if text else name
+                if isinstance(before, Part):
+                    found += _paths(before, after, (*path, name), place)
+                elif not equal(before, after):  # the most frequent case
+                    found.append(place)
     elif isinstance(old, DictPart) and old.has_outline_of(new):
         found = _paths_of_rows(old, new, text)
     if found is None:
@@ -124,6 +128,9 @@ def _differences(
             step = (*path, old.step(key))
             if after is MISSING:
                 yield Delete(step)
+            elif not isinstance(before, Part):  # the most frequent case
+                if not equal(before, after):
+                    yield Set(step, after)
             else:
                 yield from _differences(before, after, step, shared, in_order)
         for key, after in new.values.items():
