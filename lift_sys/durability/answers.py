@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lift_sys.core.successors import Question
 from lift_sys.durability.codec import Codec, decode_asked
-from lift_sys.durability.facts import Fact, Json, RunRecord, chain
+from lift_sys.durability.facts import Fact, Json, RunRecord, chain, fact_of
 from lift_sys.durability.past import moot_steps
 from lift_sys.durability.secret_places import secrets_at
 from lift_sys.errors import AnswerError, JournalError, at_step
@@ -146,10 +146,11 @@ def _answer(codec: Codec, asked: _Asked, key: str, value: Any, now: datetime) ->
         raise AnswerError(key=key, reason=f"it is not what was asked for: {problems}.") from error
     hidden: list[tuple[Json, Any]] = []
     body = {"value": codec.encode(value, question.schema, path="answer", secrets=hidden)}
-    made = Fact.model_construct(  # which leaves the body as it is
-        kind="answer",
-        address=fact.address,
-        node=fact.node,
+    made = fact_of(
+        "answer",
+        fact.address,
+        fact.node,
+        attempt=1,
         input=fact.digest,
         digest=chain(fact.digest, body),
         body=body,

@@ -18,7 +18,7 @@ from lift_sys.core.context import RunContext
 from lift_sys.core.node import node_name
 from lift_sys.core.successors import Question
 from lift_sys.durability.codec import Codec, codec_for, told_start
-from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, Status, chain
+from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, Status, chain, fact_of
 from lift_sys.durability.page import Page
 from lift_sys.durability.past import branch_with
 from lift_sys.durability.secret_places import with_places
@@ -135,11 +135,12 @@ class RunJournal:
 
     def mark(self, ctx: RunContext[Any], node: Any) -> None:
         """An attempt starts."""
-        fact = Fact.model_construct(
-            kind="started",
-            address=ctx.address,
-            node=node_name(node),
+        fact = fact_of(
+            "started",
+            ctx.address,
+            node_name(node),
             attempt=ctx.attempt,
+            body={},
             started_at=datetime.now(UTC),
         )
         self.spending.begin(fact)
@@ -156,10 +157,10 @@ class RunJournal:
     ) -> str:
         """Commit a fact about the step of `ctx`; return the walk's digest after it."""
         lost, tokens, cost = self._spent(kind, ctx, body)
-        fact = Fact.model_construct(
-            kind=kind,
-            address=ctx.address,
-            node=node_name(node),
+        fact = fact_of(
+            kind,
+            ctx.address,
+            node_name(node),
             attempt=ctx.attempt,
             input=before,
             digest=chain(before, body),
