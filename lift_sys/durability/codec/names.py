@@ -162,6 +162,8 @@ class Names:
 
     def _scan(self) -> None:
         """Look through the modules of what is known, each once."""
+        if len(self._scanned) == len(self._modules):  # nearly always
+            return
         for module in [name for name in self._modules if name not in self._scanned]:
             self._scanned.add(module)
             names = vars(sys.modules[module]) if module in sys.modules else {}

@@ -68,7 +68,9 @@ class RecordPlan(Plan):
         for name in self.slots:
             if hasattr(value, name):
                 found[name] = getattr(value, name)
-        return {name: each for name, each in found.items() if name not in self.computed}
+        for name in self.computed:
+            found.pop(name, None)
+        return found
 
     def write(self, value: Any, walk: Encoding) -> Json:
         """Write any value; an object of exactly this class as an object of its attributes."""
@@ -83,8 +85,8 @@ class RecordPlan(Plan):
         for name, each in self.attributes(value).items():
             path[-1] = name
             out[name] = fields.get(name, anything).encode(each, walk)
-        if absent := [name for name in self.required if name not in out]:
-            out["$absent"] = sorted(absent)  # type: ignore[assignment]
+        if not self.required <= out.keys():
+            out["$absent"] = [*sorted(self.required - out.keys())]
         path.pop()
         return out
 

@@ -150,20 +150,20 @@ def _operations(
 
 def _plan_at(codec: Codec, annotation: Any, path: Path, *, tail: bool = False) -> Plan:
     """The plan for the value at `path`, or for the new items of the list there."""
+    known = codec.plans_of_paths
+    plan = known.get((annotation, tail, path))
+    if plan is not None:  # a path without keys: the most frequent case
+        return plan
     typed_keys = codec.plans.typed_keys
     codec.plans.of(annotation)  # it knows their keys
-    outline = (
-        *(annotation, tail),
-        *[
-            step if isinstance(step, str) else Key(step.key) if step.key in typed_keys else None
-            for step in path
-        ],
+    # One of each kind: what stands under other keys does not depend on the key.
+    outline = tuple(
+        step if isinstance(step, str) or step.key in typed_keys else None for step in path
     )
-    plan = codec.plans_of_paths.get(outline)
+    plan = known.get((annotation, tail, outline))
     if plan is None:
         inner = _annotation_at(annotation, path, codec.plans.hints)
-        plan = codec.plans.of(_list_of(inner) if tail else inner)
-        codec.plans_of_paths[outline] = plan
+        plan = known[annotation, tail, outline] = codec.plans.of(_list_of(inner) if tail else inner)
     return plan
 
 
