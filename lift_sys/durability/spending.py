@@ -8,7 +8,7 @@ over all attempts, so the most that is said of an address is right whatever else
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 from lift_sys.core.usage import Usage, UsageLedger
@@ -24,9 +24,12 @@ class Spent(NamedTuple):
         tokens, cost: The sums.
     """
 
-    body: dict[str, Json]
+    body: Mapping[str, Json]
     tokens: int
     cost: float | None
+
+
+_NOTHING = Spent({}, 0, None)
 
 
 class Spending:
@@ -60,6 +63,8 @@ class Spending:
     def at(self, address: str) -> Spent:
         """What the fact of the step at `address` has to say."""
         entries = self.ledger._entries
+        if address not in entries and address not in self._nodes_of:
+            return _NOTHING
         body: dict[str, Json] = {}
         found = [entries[address]] if address in entries else []
         if found:
@@ -68,8 +73,6 @@ class Spending:
         if nodes:
             body["spent"] = {node: _form(entries[node]) for node in nodes}
             found += [entries[node] for node in nodes]
-        if not found:
-            return Spent(body, 0, None)
         total = sum(found, start=Usage())
         return Spent(body, total.tokens, total.cost)
 
@@ -89,9 +92,8 @@ class Spending:
 
     def told(self, mark: Fact) -> Fact:
         """A mark that says what was spent until now."""
-        body, tokens, cost = self.at(mark.address)
-        update = {"body": body, "tokens": tokens, "cost": cost}
-        return mark.model_copy(update=update) if body else mark
+        spent = self.at(mark.address)
+        return mark.model_copy(update=spent._asdict()) if spent.body else mark
 
     def _step_of(self, address: str) -> str:
         """The step whose fact is to say it: nodes that an executor runs have no facts."""
