@@ -14,6 +14,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
+from lift_sys.core.node import BaseNode
 from lift_sys.state.leaves import per_key
 
 if TYPE_CHECKING:
@@ -180,8 +181,12 @@ def _all_hints(cls: type, scope: Mapping[str, Any]) -> dict[str, Any]:
 def _one_by_one(cls: type, scope: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
+        own = inspect.get_annotations(base)
+        if base is BaseNode:  # every node has these, and they say nothing of an instance
+            found |= dict.fromkeys(own, Any)
+            continue
         names = _module_names(base)
-        for name, annotation in inspect.get_annotations(base).items():
+        for name, annotation in own.items():
             found[name] = _resolved(annotation, names, scope)
     return found
 
