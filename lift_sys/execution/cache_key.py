@@ -16,17 +16,19 @@ from lift_sys.core.node import FunctionNode, node_name
 from lift_sys.core.policies import CachePolicy
 from lift_sys.core.ports import CacheKey
 from lift_sys.execution.code_version import code_version, named_digest
-from lift_sys.state.atomic import SetPart
+from lift_sys.state.atomic import OpaquePart, SetPart
 from lift_sys.state.canonical import digest, digest_of
 from lift_sys.state.dicts import DictPart
 from lift_sys.state.keyed import ModelPart
 from lift_sys.state.lazy import can_be_lazy, hideable
 from lift_sys.state.leaves import type_name
 from lift_sys.state.parts import Part, encoding_of
+from lift_sys.state.seen import growth, seen_digest
+from lift_sys.state.shapes import is_self_contained
 from lift_sys.state.snapshot import Snapshot
 
 # Changes when results that were kept before must not be found any more.
-_FORMAT = 4
+_FORMAT = 5
 
 
 def key_of(
@@ -124,23 +126,23 @@ def _state_digest(before: Snapshot[Any], hidden: frozenset[str], live: Any) -> l
 def _not_in_digest(
     root: Any, given: Iterable[str], hidden: frozenset[str] = frozenset()
 ) -> dict[Any, Any]:
-    """By path what is no part of a value's digest, but what a node can see.
+    """By path what `seen_digest` tells beyond a value's digest, of the parts that have any of it.
 
-    That is `model_fields_set` of each model that has not been given all of its fields, which
-    `model_dump(exclude_unset=True)` shows, and of dicts the order of keys, which a prompt shows,
-    and how a `defaultdict` grows.
+    Of a model without extras that has been given all of its fields nothing is told.
     """
-    found: dict[Any, Any] = {(): sorted(given)}
+    found: dict[Any, Any] = {(): [sorted(given), _extras(root)]}
     met = {id(root)}
     ahead: list[tuple[tuple[Any, ...], Part]] = [((), root)] if isinstance(root, Part) else []
     while ahead:
         path, part = ahead.pop()
-        if path and isinstance(part, ModelPart) and part.fields_set != part.shape.fields:
-            found[path] = sorted(part.fields_set)
+        if path and isinstance(part, ModelPart):
+            extras = _extras(part)
+            if extras or part.fields_set != part.shape.fields:
+                found[path] = [sorted(part.fields_set), extras]
         elif isinstance(part, DictPart) and (len(part.values) > 1 or part.factory is not None):
-            factory: Any = part.factory
-            grown = factory and getattr(factory, "__qualname__", type_name(type(factory)))
-            found[path] = [grown, [*part.values]]
+            found[path] = [growth(part.factory), [*part.values]]
+        elif isinstance(part, OpaquePart) and not is_self_contained(part.values):
+            found[path] = seen_digest(part.values)
         for key in part.children:
             child = part.values[key]
             if id(child) not in met and (path or key not in hidden):
@@ -149,6 +151,14 @@ def _not_in_digest(
                 step = digest_of(encoding_of(child)) if isinstance(part, SetPart) else key
                 ahead.append(((*path, step), child))
     return found
+
+
+def _extras(part: Any) -> list[str]:
+    """The names of a model's extras, in their order."""
+    if not (isinstance(part, ModelPart) and part.shape.extra):
+        return []
+    known = part.shape.fields | part.shape.private
+    return [name for name in part.values if name not in known]
 
 
 def _identity(node: Any, ctx: RunContext[Any]) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from lift_sys.errors import CanonicalError, UsageError
 from lift_sys.execution.named_data import data_named
 from lift_sys.state.canonical import digest
 from lift_sys.state.leaves import type_name
+from lift_sys.state.seen import seen_digest
 
 _NOT_THE_USERS = sys.stdlib_module_names | {"lift_sys", "pydantic", "typing_extensions"}
 _READS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
@@ -137,13 +138,13 @@ def _facts(code: CodeType) -> _Facts:
 
 
 def named_digest(value: Any, path: str, *, advice: str = FIELD) -> str:
-    """The digest of a part of a key.
+    """The digest of a part of a key: of all that a node can see of it.
 
     Raises:
         UsageError: It has none; the error says what, and what to do.
     """
     try:
-        return digest(value, path=path)
+        return seen_digest(value, path=path)
     except CanonicalError as error:
         raise UsageError(
             f"A cached node's key can't be made: `{error.path}` holds a {error.type_name}, which "

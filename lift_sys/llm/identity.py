@@ -69,7 +69,7 @@ def identity_of_agent(agent: Any, model: Any, options: Mapping[str, Any]) -> Any
     tools = [
         [name, tool.description, made_of(tool.function)]
         for toolset in agent.toolsets
-        for name, tool in sorted(getattr(toolset, "tools", {}).items())
+        for name, tool in getattr(toolset, "tools", {}).items()
     ]
     return [
         _model(model),

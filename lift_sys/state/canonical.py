@@ -80,7 +80,7 @@ def encode_child(value: Any, path: str = "state") -> bytes:
         CanonicalError: Something in the value has no canonical form; it names its path.
     """
     try:
-        return _Encoder().encode(value)
+        return Encoder().encode(value)
     except Exception:
         # Whatever it was, the other way finds it again, and knows where it is.
         return encode_graph(value, path)
@@ -117,7 +117,7 @@ def same(left: Any, right: Any) -> bool:
 COMPARABLE = frozenset({str, int, bool, bytes, bytearray, type(None)})
 
 
-class _Encoder:
+class Encoder:
     """Encodes one value by recursion; gives up with an exception on anything extraordinary."""
 
     __slots__ = ("_known",)
@@ -140,11 +140,12 @@ class _Encoder:
                 raise RecursionError("the value contains itself")
             return known[0]
         self._known[id(value)] = b"", value
-        encoding = self._encode_container(value, cls)
+        encoding = self.encode_container(value, cls)
         self._known[id(value)] = encoding, value
         return encoding
 
-    def _encode_container(self, value: Any, cls: type) -> bytes:
+    def encode_container(self, value: Any, cls: type) -> bytes:
+        """The encoding of what is no leaf."""
         # What states mostly consist of comes first and without the detour over Parts.
         encode = self.encode
         if issubclass(cls, BaseModel):

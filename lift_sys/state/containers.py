@@ -21,12 +21,13 @@ from lift_sys.state.leaves import encode_text, per_key, type_name
 DIGEST_SIZE = 16
 CONTAINER_TAG = b"#"
 
-Kind: TypeAlias = Literal["sequence", "set", "mapping", "model", "object"]
+Kind: TypeAlias = Literal["sequence", "set", "mapping", "items", "model", "object"]
 
 _TAGS: dict[Kind, bytes] = {
     "sequence": b"L",
     "set": b"S",
     "mapping": b"D",
+    "items": b"I",
     "model": b"M",
     "object": b"O",
 }
@@ -36,9 +37,10 @@ class Parts(NamedTuple):
     """A container taken apart.
 
     Attributes:
-        kind: How the children are arranged.
+        kind: How the children are arranged; "items" are those of a mapping whose order counts.
         name: Name of the container's type.
-        children: The values in it, or further `Parts`; key and value in turn of a mapping or model.
+        children: The values in it, or further `Parts`; key and value in turn of a mapping, of items
+            and of a model.
     """
 
     kind: Kind

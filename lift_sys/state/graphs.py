@@ -10,7 +10,7 @@ a cycle, the result has to be the same bytes as the recursion in `canonical` giv
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, TypeAlias
@@ -26,6 +26,8 @@ Slot: TypeAlias = bytes | int
 Place: TypeAlias = "tuple[Place | None, str]"
 """Where a value stands: the place of what holds it, and the last piece of its path."""
 
+Taker: TypeAlias = Callable[[Any], Parts]
+
 
 _CYCLE_TAG = b"Y"
 
@@ -37,12 +39,13 @@ class _Vertex:
     slots: list[Slot]
 
 
-def encode_graph(value: Any, path: str) -> bytes:
+def encode_graph(value: Any, path: str, take: Taker = take_apart) -> bytes:
     """Return the encoding of a value, as `canonical.encode_child` does.
 
     Args:
         value: Any value.
         path: What `value` is called in errors.
+        take: How what is no leaf is taken apart.
 
     Raises:
         CanonicalError: Something in the value has no canonical form; it names its path.
@@ -50,7 +53,7 @@ def encode_graph(value: Any, path: str) -> bytes:
     leaf = _leaf(value, (None, path))
     if leaf is not None:
         return leaf
-    vertices = _read(value, path)
+    vertices = _read(value, path, take)
     encodings: dict[int, bytes] = {}
     knotted: list[int] = []
     for component in _components(vertices, [0], encodings):
@@ -61,7 +64,7 @@ def encode_graph(value: Any, path: str) -> bytes:
     return encodings[0]
 
 
-def _read(root: Any, path: str) -> list[_Vertex]:
+def _read(root: Any, path: str, take: Taker) -> list[_Vertex]:
     """Number everything reachable that is not a leaf, the root as 0."""
     numbers = {id(root): 0}
     vertices: list[_Vertex] = []
@@ -69,7 +72,7 @@ def _read(root: Any, path: str) -> list[_Vertex]:
     kept: list[Any] = []  # so that the id of a part made here is not used twice
     for value, place in waiting:
         try:
-            parts = take_apart(value)
+            parts = take(value)
         except CanonicalError as error:
             raise _refused(value, place, error.reason) from error.__cause__
         kept.append(parts)

@@ -176,6 +176,12 @@ async def test_agents_are_known_by_model_settings_and_instructions():
 
         return made
 
+    def first(word: str) -> str:
+        return word
+
+    def second(word: str) -> str:
+        return word
+
     agents = [
         agent(),
         agent("dear"),
@@ -183,6 +189,8 @@ async def test_agents_are_known_by_model_settings_and_instructions():
         agent(system_prompt="Be brief."),
         agent(model_settings={"temperature": 0.0}),
         tooled(),
+        agent(tools=[first, second]),
+        agent(tools=[second, first]),
     ]
     for each in [*agents, *agents, agent(instructions="Be brief."), tooled()]:
         result = await Graph(Judge).run(state=Review(text="t"), deps={"agent": each}, cache=cache)
