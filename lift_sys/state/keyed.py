@@ -107,7 +107,8 @@ class ModelPart(Part):
         extra, private = self.shape.split(values)
         _set_dict(model, values)
         _set_fields_set(model, set(self.fields_set))
-        _set_extra(model, extra)
+        # As pydantic does it: not by the slot, which a class may hide (`Shape.plain`).
+        object.__setattr__(model, "__pydantic_extra__", extra)
         _set_private(model, private)
 
     def refresh(self, live: Any, walk: Builder) -> Node:

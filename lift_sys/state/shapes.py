@@ -17,6 +17,7 @@ import zoneinfo
 from typing import Any, NamedTuple
 
 from pydantic import AnyUrl, BaseModel, RootModel, SecretBytes, SecretStr
+from pydantic.fields import FieldInfo
 
 from lift_sys.state.leaves import per_key
 
@@ -70,7 +71,9 @@ class Shape(NamedTuple):
         fields: Names of the declared fields.
         private: Names of the private attributes.
         extra: Whether the class takes undeclared attributes (`extra="allow"`).
-        plain: Whether fields are all that there can be.
+        plain: Whether fields are all that there can be. A class that declares its extras as
+            `__pydantic_extra__: dict[str, int] = Field(init=False)` hides the slot for them, so
+            that they stand among the fields in `__dict__`, even if they are None.
     """
 
     fields: frozenset[str]
@@ -133,5 +136,5 @@ def shape_of(kind: type) -> Shape | None:
         fields=frozenset(kind.__pydantic_fields__),
         private=private,
         extra=extra,
-        plain=not private and not extra,
+        plain=not private and not extra and not isinstance(kind.__pydantic_extra__, FieldInfo),
     )
