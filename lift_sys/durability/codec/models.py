@@ -161,8 +161,9 @@ class ModelPlan(Plan):
         model = self.cls.__new__(self.cls)
         _set(model, "__dict__", values)
         _set(model, "__pydantic_fields_set__", fields_set)
-        _set(model, "__pydantic_extra__", extra)
-        _set(model, "__pydantic_private__", private)
+        if not self.cls.__pydantic_root_model__:  # which has no place for them
+            _set(model, "__pydantic_extra__", extra)
+            _set(model, "__pydantic_private__", private)
         return model
 
     def _check_absent(self, values: dict[str, Any], data: Form) -> None:

@@ -258,7 +258,9 @@ def test_root_models_and_set_fields():
     grown = Pairs()
     grown.b.append(1)
 
-    assert kept(Rows([Note(text="x")]), Rows, own) == Rows([Note(text="x")])
+    rows = kept(Rows([Note(text="x")]), Rows, own)
+    assert rows == Rows([Note(text="x")])
+    assert [*vars(rows)] == ["root"]
     assert own.encode(Pairs(a=1), Pairs) == {"a": 1, "b": []}
     assert own.encode(explicit, Pairs) == {"a": 0, "b": [1], "$unset": []}
     assert own.encode(grown, Pairs) == {"a": 0, "b": [1], "$set": []}
