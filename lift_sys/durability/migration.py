@@ -13,7 +13,9 @@ from difflib import get_close_matches
 from typing import Any, cast
 
 from lift_sys.core.address import declared_order
+from lift_sys.durability.codec.names import Names
 from lift_sys.durability.facts import Fact, RunRecord, chain, input_of
+from lift_sys.durability.mentions import check_named
 from lift_sys.durability.recorded_states import Operation, apply, turned_operations
 from lift_sys.durability.recorded_values import Migration, RecordedClasses, names_in, short_name
 from lift_sys.durability.shape import differences, shape_of
@@ -51,7 +53,17 @@ def migrated(
     functions = _by_short_names(record, facts, migrations)
     if changed := differences(record.shape, shape, migrated={*functions}):
         raise ChangedGraphError(execution_id=record.execution_id, differences=changed)
-    return _Migrating(record, facts, functions).run(shape)
+    names = Names.of(graph)
+
+    def check(name: str, attributes: set[str]) -> None:
+        try:
+            cls = names.find(name)
+        except ValueError:  # which is said when it is read
+            return
+        if isinstance(cls, type):
+            check_named(cls, {each for each in attributes if not each.startswith("$")})
+
+    return _Migrating(record, facts, RecordedClasses(record.shape, functions, check)).run(shape)
 
 
 def _by_short_names(
@@ -85,12 +97,10 @@ def _by_short_names(
 class _Migrating:
     """One run on its way to a new version."""
 
-    def __init__(
-        self, record: RunRecord, facts: Sequence[Fact], functions: Mapping[str, Migration]
-    ) -> None:
+    def __init__(self, record: RunRecord, facts: Sequence[Fact], classes: RecordedClasses) -> None:
         self.record = record
         self.facts = facts
-        self.classes = RecordedClasses(record.shape, functions)
+        self.classes = classes
         self.digests: dict[str, str] = {}
         self.states: dict[str, Any] = {}  # as they were, by the old digest of the walk so far
         self.forks: dict[str, Fact] = {}

@@ -29,10 +29,17 @@ class RecordedClasses:
     Args:
         shape: As `shape_of` made it.
         functions: By the classes' own names.
+        check: Is given the class, as `module:Class`, of what a function has made, and the names
+            that it did not have before; it raises if there can be none of one of these names.
     """
 
-    def __init__(self, shape: Mapping[str, Any], functions: Mapping[str, Migration]) -> None:
-        self.functions = functions
+    def __init__(
+        self,
+        shape: Mapping[str, Any],
+        functions: Mapping[str, Migration],
+        check: Callable[[str, set[str]], None],
+    ) -> None:
+        self.functions, self.check = functions, check
         self.state = RecordedType(shape.get("state") or "")
         self._fields: dict[str, dict[str, RecordedType]] = {}
         # What became of objects and lists, by identity, with these, so that they stay. Most of a
@@ -91,6 +98,7 @@ class RecordedClasses:
 
         Raises:
             TypeError: The function does not give what it has to.
+            ValueError: It made an attribute that its class does not have.
         """
         name = self.class_of(form, kind)
         function = self.functions.get(short_name(name)) if name else None
@@ -105,6 +113,8 @@ class RecordedClasses:
             if not isinstance(made, dict):
                 raise TypeError(f"it gave a {type(made).__name__} instead of a dict")
             made = {**{key: each for key, each in given.items() if key.startswith("$")}, **made}
+            if "$" in made:
+                self.check(made["$"], made.keys() - given.keys())
             known = self._made[id(form), kind] = form, made
         return known[1]
 

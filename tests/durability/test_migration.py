@@ -171,3 +171,51 @@ async def test_a_migration_to_what_the_code_cant_use_changes_nothing(load, name,
         "run", store=store, deps=ran, migrations=right, answers={"pay": True}
     )
     assert result.output == "2 7 True ['old'] {'a': 'fine', 'b': 'fine', 'c': 'fine'}"
+
+
+# What else may give a node the attribute `most`, which this `__init__` sets.
+ASK = "class Ask(BaseNode[Order]):"
+INIT = "    def __init__(self, most: int) -> None:\n        self.most = most\n"
+OTHERWISE = {
+    "annotation": f"{ASK}\n    most: int",
+    "default": f"{ASK}\n    most = 7",
+    "slots": f"{ASK}\n    __slots__ = ('most',)",
+    "base": f"{ASK.replace('Ask', 'Base')}\n{INIT}\nclass Ask(Base):",
+    "property": f"{ASK}\n    limit = property(lambda self: self.most)",
+    "text": f"{ASK}\n    note = 'at most {{most}}'",
+    "inner function": f"{ASK}\n    def all(self): return [lambda: self.most]",
+}
+
+
+async def test_an_attribute_that_no_code_of_the_node_names_is_refused(load):
+    """For any class of node, also one of which only `__init__` tells what it is made of."""
+    store, ran = await begun(load)
+    graph, _ = load(RENAMED)
+
+    def misspelt(old: dict) -> dict:
+        return {"$": old["$"], "mots": old["limit"]}
+
+    migrations = {"Order": renamed, "Pay": settle, "Ask": misspelt}
+    with pytest.raises(JournalError) as caught:
+        await graph.resume("run", store=store, deps=ran, migrations=migrations)
+
+    text = str(caught.value)
+    for part in ("`mots`", "shop:Ask", "Did you mean `most`?", "at step 0", "stays as it was"):
+        assert part in text, text
+
+
+@pytest.mark.parametrize("way", OTHERWISE)
+async def test_an_attribute_that_the_class_names_somewhere_passes(load, way):
+    """Annotated, in a base, in a text that is filled in: what can be meant is not refused."""
+    store, ran = await begun(load)
+    source = RENAMED.replace(f"{ASK}\n{INIT}", f"{ASK}\n")
+    source = source.replace("Settle(self.most))", "Settle(7))")
+    for each in (source, source.replace(ASK, OTHERWISE[way])):
+        graph, _ = load(each)
+        migrations = {"Order": renamed, "Pay": settle, "Ask": ask}
+        if each is source:
+            with pytest.raises(JournalError, match="`most`"):
+                await graph.resume("run", store=store, deps=ran, migrations=migrations)
+        else:
+            waiting = await graph.resume("run", store=store, deps=ran, migrations=migrations)
+            assert waiting.suspended
