@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Coroutine
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from lift_sys.cli.kept import kept_words
 from lift_sys.cli.session import Session
 from lift_sys.cli.stores import opened_store, store_words
 from lift_sys.core.context import fresh_execution_id
+
+if TYPE_CHECKING:
+    from lift_sys.core.events import Event
+    from lift_sys.core.ports import Observer
+    from lift_sys.demo.program import DemoReport
 
 
 @click.command()
@@ -51,16 +58,24 @@ def demo(
 
     options: dict[str, Any] = {"say": say}
     session = Session(quiet=quiet, outermost=True)
+    kept = ""
     with ExitStack() as stack:
         if place is not None:
             name = options["execution_id"] = execution_id or fresh_execution_id()
             options["store"] = stack.enter_context(opened_store(place, new=True))
-            again = demo_command(packages, place, name)
-            session.last_words = f"The run {name} is kept; this goes on with it:\n  {again}"
-            say(session.last_words)
-        report = session.run(
-            lambda on_event: audit_installed(packages, on_event=on_event, **options)
-        )
+            kept = kept_words(name, demo_command(packages, place, name))
+            session.last_words = "It had not come to the run that is kept."
+
+        def watched(on_event: Observer) -> Coroutine[Any, Any, DemoReport]:
+            def observe(event: Event) -> None:
+                if kept and session.last_words != kept:  # the run is there
+                    session.last_words = kept
+                    say(kept)
+                on_event(event)
+
+            return audit_installed(packages, on_event=observe, **options)
+
+        report = session.run(watched)
     if as_document:
         click.echo(as_json(plain(report_as_dict(report)), indent=2))
     else:
@@ -70,4 +85,4 @@ def demo(
 def demo_command(packages: int, place: str | None, execution_id: str) -> str:
     """The command that goes on with a kept demo."""
     words = ["lift", "demo", "--packages", str(packages), "--id", execution_id]
-    return f"{shlex.join(words)} {store_words(place) or '--store'}"
+    return shlex.join([*words, *(store_words(place) or ["--store"])])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,26 +12,12 @@ if TYPE_CHECKING:
 
 
 def question_lines(questions: tuple[Question, ...], command: str) -> Iterator[str]:
-    """What a suspended run asks, and how it is answered; `command` goes on with it."""
+    """What a suspended run asks; `command` answers it."""
     for question in questions:
         until = f", until {question.until}" if question.until else ""
         yield f"{click.style('asks', bold=True)} at {question.address}: {question.reason}"
         yield f"  wants {question.key!r}: {_schema_text(question.schema)}{until}"
-    answers = answer_words([(question.key, question.address) for question in questions])
-    yield f"  {command} {answers}"
-
-
-def answer_words(asked: Sequence[tuple[str, str]]) -> str:
-    """The options that answer questions, of which key and address are given, as a shell takes them.
-
-    By their keys; those that share one, or whose key the option can't name, by their addresses.
-    """
-    keys = [key for key, _ in asked]
-    names = [
-        key if key and keys.count(key) == 1 and "=" not in key else address
-        for key, address in asked
-    ]
-    return " ".join(f"--answer {shlex.quote(f'{name}=...')}" for name in names)
+    yield f"  {command}"
 
 
 def questions_as_list(questions: tuple[Question, ...]) -> list[dict[str, Any]]:

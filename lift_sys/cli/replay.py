@@ -12,7 +12,7 @@ import click
 
 from lift_sys.cli.app import EXIT_FAILED
 from lift_sys.cli.kept import graph_for
-from lift_sys.cli.secret_input import secret_option, secrets_of
+from lift_sys.cli.secret_input import secret_names, secret_option, secret_values
 from lift_sys.cli.services import deps_option, services
 from lift_sys.cli.session import Session
 from lift_sys.cli.stores import opened_store, store_option
@@ -49,7 +49,7 @@ def replay(
     """
     from lift_sys.durability import replay as replayed
 
-    known = secrets_of(secrets)
+    known = secret_values(secret_names(secrets))
     with opened_store(place) as store:
         record, _ = asyncio.run(store.load(execution_id))
         modules: dict[str, ModuleType] = {}

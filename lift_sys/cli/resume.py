@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import click
 
-from lift_sys.cli.kept import graph_for
-from lift_sys.cli.secret_input import secret_option, secrets_of
+from lift_sys.cli.going_on import resume_command
+from lift_sys.cli.kept import Kept, graph_for
+from lift_sys.cli.secret_input import secret_names, secret_option, secret_values
 from lift_sys.cli.services import deps_option, services
 from lift_sys.cli.show_run import Show
-from lift_sys.cli.stores import opened_store, resume_command, store_option
+from lift_sys.cli.stores import opened_store, store_option
 from lift_sys.errors import UsageError
 
 
@@ -59,19 +61,17 @@ def resume(
     where it is. A finished run gives its result again.
     """
     given = dict(_answer(text) for text in answers)
-    known = secrets_of(secrets)
+    names = secret_names(secrets)
     show = Show(ctx, as_document=as_document, events=events, quiet=quiet, verbose=verbose)
     with show.stdout_for_data(), opened_store(place) as store:
         record, _ = asyncio.run(store.load(execution_id))
         modules: dict[str, ModuleType] = {}
         found = graph_for(record, target, modules)
-        options = {"answers": given, "secrets": known, "deps": services(deps, modules)}
-        command = resume_command(execution_id, place, target=target, deps=deps)
-        show.keep(execution_id, command)
-        show.run(
-            found,
-            lambda on_event: found.resume(execution_id, store=store, on_event=on_event, **options),
-        )
+        options: dict[str, Any] = {"answers": given, "secrets": secret_values(names)}
+        options["deps"] = services(deps, modules)
+        command = partial(resume_command, place=place, target=target, deps=deps, names=names)
+        options["store"] = show.keep(Kept(store, execution_id, command))
+        show.run(found, lambda on_event: found.resume(execution_id, on_event=on_event, **options))
 
 
 def _answer(text: str) -> tuple[str, Any]:

@@ -6,9 +6,10 @@ import asyncio
 
 import click
 
+from lift_sys.cli.going_on import resume_command
 from lift_sys.cli.kept import graph_for
 from lift_sys.cli.state_input import parse_setting
-from lift_sys.cli.stores import opened_store, resume_command, store_option
+from lift_sys.cli.stores import opened_store, store_option
 from lift_sys.errors import UsageError
 
 
@@ -57,8 +58,10 @@ def rewind(
         made = asyncio.run(
             rewound(store, graph, execution_id, at=at, changes=changes, new_id=new_id)
         )
+        record, facts = asyncio.run(store.load(made))
     click.echo(made)
-    click.echo(f"This goes on with it:\n  {resume_command(made, place)}", err=True)
+    command = resume_command(record, facts, place=place, target=target)
+    click.echo(f"This goes on with it:\n  {command}", err=True)
 
 
 def _text_instead(graph: object, field: str, text: str, value: object, at: str) -> object:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import click
 
-from lift_sys.cli.kept import Targeted, target_of
+from lift_sys.cli.going_on import resume_command
+from lift_sys.cli.kept import Kept
 from lift_sys.cli.loading import load_graph
 from lift_sys.cli.services import deps_option, services
 from lift_sys.cli.show_run import Show
 from lift_sys.cli.state_input import build_state, set_option, state_option
-from lift_sys.cli.stores import opened_store, resume_command
+from lift_sys.cli.stores import opened_store
+from lift_sys.cli.targets import Target
 from lift_sys.core.context import fresh_execution_id
 from lift_sys.errors import UsageError
 
@@ -84,8 +87,9 @@ def run(
             show.run(found, lambda on_event: found.run(on_event=on_event, **options), state)
             return
         with opened_store(place, new=True) as store:
-            options["store"] = Targeted(store, target_of(graph))
-            show.keep(execution_id, resume_command(execution_id, place, deps=deps))
+            command = partial(resume_command, place=place, deps=deps)
+            target = Target.given(graph, deps).text()
+            options["store"] = show.keep(Kept(store, execution_id, command, target=target))
             show.run(found, lambda on_event: found.run(on_event=on_event, **options), state)
 
 

@@ -10,6 +10,7 @@ import click
 
 from lift_sys.cli.moments import parse_moment, shown_moment
 from lift_sys.cli.stores import opened_store, store_option
+from lift_sys.cli.targets import Target
 from lift_sys.durability.facts import Status
 from lift_sys.execution.log import seconds
 from lift_sys.observe.events_json import as_json
@@ -99,7 +100,9 @@ def _show_totals(found: Statistics, *, as_document: bool) -> None:
 def run_as_dict(record: RunRecord) -> dict[str, Any]:
     """A run as JSON-like data; what it was started with is left out."""
     left_out = {"start", "state", "metadata", "shape", "input"}
-    return record.model_dump(mode="json", exclude=left_out)
+    target = Target.of(record)
+    found = record.model_dump(mode="json", exclude=left_out)
+    return found | {"target": target.graph, "deps": target.deps}
 
 
 def _table(found: Sequence[RunRecord]) -> list[str]:

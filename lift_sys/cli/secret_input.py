@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import click
 
@@ -19,13 +19,18 @@ secret_option = click.option(
 )
 
 
-def secrets_of(texts: Iterable[str]) -> dict[str, str]:
-    """The values of secrets by their paths.
+def secret_names(texts: Iterable[str]) -> dict[str, str]:
+    """The names of the variables with the values of secrets, by the secrets' paths.
 
     Raises:
         UsageError: A text is no `PATH=ENV_NAME`, or there is no such variable.
     """
     return dict(_secret(text) for text in texts)
+
+
+def secret_values(names: Mapping[str, str]) -> dict[str, str]:
+    """The secrets by their paths, from the names of their variables."""
+    return {path: os.environ[name] for path, name in names.items()}
 
 
 def _secret(text: str) -> tuple[str, str]:
@@ -35,4 +40,4 @@ def _secret(text: str) -> tuple[str, str]:
         raise UsageError("--secret takes PATH=ENV_NAME, e.g. api_key=MY_API_KEY")
     if name not in os.environ:
         raise UsageError(f"--secret {path}: there is no environment variable of the name given.")
-    return path, os.environ[name]
+    return path, name

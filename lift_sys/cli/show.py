@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lift_sys.cli.going_on import resume_command
 from lift_sys.cli.moments import shown_moment
-from lift_sys.cli.questions import answer_words
 from lift_sys.cli.runs import run_as_dict
-from lift_sys.cli.stores import opened_store, resume_command, store_option
+from lift_sys.cli.stores import opened_store, store_option
 from lift_sys.execution.log import counted, seconds
 from lift_sys.observe.events_json import as_json, plain
 
@@ -46,12 +46,8 @@ def show(execution_id: str, as_document: bool, place: str | None) -> None:
     for step in steps:
         for line in _step_lines(step):
             click.echo(line)
-    asked = [step for step in steps if step.status == "waiting"]
-    answers = answer_words(
-        [(str((step.question or {}).get("key")), step.address) for step in asked]
-    )
     if record.status != "finished":
-        click.echo(f"{resume_command(execution_id, place)} {answers}".rstrip())
+        click.echo(resume_command(record, facts, place=place))
 
 
 def _head(record: RunRecord) -> Iterator[str]:

@@ -6,6 +6,7 @@ a program that reads stdout gets JSON only.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lift_sys.cli.app import EXIT_FAILED, EXIT_SUSPENDED, EXIT_USAGE, report, wants_traceback
-from lift_sys.cli.kept import kept_text
+from lift_sys.cli.kept import Kept
 from lift_sys.cli.questions import question_lines
 from lift_sys.cli.session import Session
 from lift_sys.cli.summary import error_as_dict, result_as_dict, summary_lines
@@ -43,7 +44,7 @@ class Show:
         self.ctx = ctx
         self.results = sys.stdout
         self.as_document, self.events, self.quiet = as_document, events, quiet
-        self.kept: tuple[str, str] | None = None
+        self.kept: Kept | None = None
         self.session = Session(
             events_to=(sys.stderr if as_document else self.results) if events else None,
             quiet=quiet,
@@ -59,18 +60,11 @@ class Show:
         with contextlib.redirect_stdout(sys.stderr):
             yield
 
-    def keep(self, execution_id: str, command: str) -> None:
-        """The run is kept: say so now, as a kill gives no time for last words, and at a failure.
-
-        Args:
-            execution_id: Its name.
-            command: What goes on with it.
-        """
-        self.kept = (execution_id, command)
-        if not (self.events and self.as_document):  # stderr is for events
-            self.session.last_words = kept_text(execution_id, command)
-            if not self.quiet:
-                click.echo(self.session.last_words, err=True)
+    def keep(self, kept: Kept) -> Kept:
+        """The run will be kept: say so when it is, and at a failure; return the store for it."""
+        self.kept = kept
+        kept.on_begun = self._say_kept
+        return kept
 
     def run(
         self,
@@ -92,21 +86,37 @@ class Show:
             if refused or isinstance(error, GraphError):  # nothing has run
                 self.ctx.exit(EXIT_USAGE)
             if self.session.last_words:
+                self._look()
                 click.echo(self.session.last_words, err=True)
             self.ctx.exit(EXIT_FAILED)
+        if self.kept is not None and self.kept.went_on:
+            before = None
         if self.as_document:
             self._write(result_as_dict(graph.name, result, before))
         else:
             for line in summary_lines(graph.name, result, before):
                 click.echo(line, err=self.events)
             if self.kept is not None and result.suspended:
-                for line in question_lines(result.questions, self.kept[1]):
+                self._look()
+                for line in question_lines(result.questions, self.kept.said):
                     click.echo(line, err=self.events)
         if result.suspended:
             self.ctx.exit(EXIT_SUSPENDED)
 
     def _name(self) -> dict[str, Any]:
-        return {} if self.kept is None else {"execution_id": self.kept[0]}
+        return {} if self.kept is None else {"execution_id": self.kept.execution_id}
+
+    def _say_kept(self) -> None:
+        assert self.kept is not None
+        if not (self.events and self.as_document):  # stderr is for events
+            self.session.last_words = self.kept.words()
+            if not self.quiet:
+                click.echo(self.session.last_words, err=True)
+
+    def _look(self) -> None:
+        assert self.kept is not None
+        asyncio.run(self.kept.look())
+        self.session.last_words = self.kept.words()
 
     def _write(self, document: dict[str, Any]) -> None:
         self.results.write(as_json(document, indent=2) + "\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,20 +94,11 @@ def opened_store(place: str | None, *, new: bool = False) -> Iterator[DatabaseSt
         asyncio.run(store.close())
 
 
-def resume_command(
-    execution_id: str, place: str | None, *, target: str | None = None, deps: str | None = None
-) -> str:
-    """The command that goes on with a run, as a shell takes it; the others are what it was given."""
-    words = shlex.join(["lift", "resume", execution_id, *([target] if target else [])])
-    services = f"--deps {shlex.quote(deps)}" if deps else ""
-    return " ".join(filter(None, (words, store_words(place), services)))
-
-
-def store_words(place: str | None) -> str:
+def store_words(place: str | None) -> list[str]:
     """The option that names the store again, without the password that a URL may hold."""
     if not place:
-        return ""
-    return f"--store {shlex.quote(without_password(place) if '://' in place else place)}"
+        return []
+    return ["--store", without_password(place) if "://" in place else place]
 
 
 def without_password(url: str) -> str:

@@ -40,10 +40,12 @@ class DemoReport:
         parallel: Requests under way at a time.
         servers: Servers of the model, each on a core.
         usage: Calls and tokens of the parallel run.
-        elapsed: Seconds of the parallel run, over all its processes.
+        elapsed: Seconds of the parallel run, in this process.
         baseline_seconds: Seconds per request, one at a time.
         estimated_speed_up: The engine's estimate, see the module's text.
         weak_votes: Votes in which no licence had more than half.
+        went_on: Whether other processes did a part of it: of one that was killed nobody knows how
+            long it took, so no time of the whole is known.
     """
 
     audit: Audit
@@ -54,6 +56,7 @@ class DemoReport:
     baseline_seconds: float
     estimated_speed_up: float
     weak_votes: int
+    went_on: bool = False
 
     @property
     def checked(self) -> list[Package]:
@@ -133,16 +136,15 @@ async def audit_installed(
             store=store,
             execution_id=execution_id,
         )
-    elapsed = result.elapsed
-    if store is not None:  # what an earlier process did took its time, too
-        elapsed = (await store.load(result.execution_id))[0].elapsed
+    went_on = store is not None and (await store.load(result.execution_id))[0].epoch > 0
     return DemoReport(
         audit=result.state,
         parallel=parallel,
         servers=servers,
         usage=result.usage.total,
-        elapsed=elapsed,
+        elapsed=result.elapsed,
         baseline_seconds=baseline,
         estimated_speed_up=result.statistics["estimated_speedup"],
         weak_votes=sum(2 * len(vote.classes[0]) <= vote.cast for vote in result.votes.values()),
+        went_on=went_on,
     )

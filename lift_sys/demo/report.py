@@ -89,15 +89,18 @@ def totals(report: DemoReport) -> list[str]:
         f"tokens: {usage.input_tokens} in, {usage.output_tokens} out, in "
         f"{counted(usage.calls, 'request')}"
     )
-    lines.append(
-        f"time: {seconds(report.elapsed)} with {report.parallel} requests at a time on "
-        f"{counted(report.servers, 'server')}"
-    )
-    lines.append(
-        f"speed-up: {report.speed_up:.1f}x measured ({seconds(alone)} a request one at a time, "
-        f"{seconds(report.elapsed / max(1, usage.calls))} in parallel); "
-        f"{report.estimated_speed_up:.1f}x estimated from the steps' own times"
-    )
+    if report.went_on:
+        lines.append("time and speed-up: not measured, as other processes did a part of it")
+    else:
+        lines.append(
+            f"time: {seconds(report.elapsed)} with {report.parallel} requests at a time on "
+            f"{counted(report.servers, 'server')}"
+        )
+        lines.append(
+            f"speed-up: {report.speed_up:.1f}x measured ({seconds(alone)} a request one at a time, "
+            f"{seconds(report.elapsed / max(1, usage.calls))} in parallel); "
+            f"{report.estimated_speed_up:.1f}x estimated from the steps' own times"
+        )
     lines.append("The model has 135 million parameters: it shows the machinery, not a good lawyer.")
     return lines
 
@@ -128,6 +131,6 @@ def report_as_dict(report: DemoReport) -> dict[str, object]:
         "output_tokens": report.usage.output_tokens,
         "requests": report.usage.calls,
         "elapsed": report.elapsed,
-        "speed_up": report.speed_up,
-        "estimated_speed_up": report.estimated_speed_up,
+        "speed_up": None if report.went_on else report.speed_up,
+        "estimated_speed_up": None if report.went_on else report.estimated_speed_up,
     }

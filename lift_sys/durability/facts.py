@@ -110,7 +110,8 @@ class RunRecord(BaseModel):
     Attributes:
         execution_id: Its name.
         graph: The graph's name.
-        target: Where the graph was found, `module:name` or `file.py:name`; "" if not known.
+        target: Where the command line found the graph, `module:name` or `file.py:name`, and
+            after it its `--deps`; "" if not known.
         status: How it stands.
         epoch: How often the run was taken over; a worker of an earlier epoch is fenced off.
         user_id: Whose it is.

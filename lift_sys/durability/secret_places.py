@@ -64,6 +64,18 @@ def secret_places(record: RunRecord, facts: Sequence[Fact]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def state_secrets(record: RunRecord) -> list[str]:
+    """The paths of the secrets of a run's initial state, for people.
+
+    Without the state's class it can't be told for sure whether a dict is a model: here it is one if
+    it has the fields of a class that the run knows. `resume` names those that are missing, anyway.
+    """
+    found: list[str] = []
+    types: Any = record.shape.get("types", {})
+    _StatePlaces(found, [frozenset(fields) for fields in types.values()]).inside(record.state, "")
+    return found
+
+
 def secrets_at(fact: Fact, hidden: Sequence[tuple[Json, Any]]) -> dict[str, Any]:
     """The secrets of a fact by their paths.
 
@@ -142,11 +154,24 @@ class _Places:
             self.found.append(place)
             self.forms.append(form)
             return {**form, "at": place}
-        tagged = "$" in form
         return {
-            name: self.inside(each, path if tagged and name == "v" else f"{path}.{name}")
-            for name, each in form.items()
+            name: self.inside(each, path + self.step(form, name)) for name, each in form.items()
         }
+
+    def step(self, form: dict[str, Any], name: str) -> str:
+        """What a path says of the value `name` in a dict."""
+        return "" if "$" in form and name == "v" else f".{name}"
+
+
+class _StatePlaces(_Places):
+    def __init__(self, found: list[str], classes: Sequence[frozenset[str]]) -> None:
+        super().__init__("", found)
+        self._classes = classes
+
+    def step(self, form: dict[str, Any], name: str) -> str:
+        names = {each for each in form if not each.startswith("$")}
+        is_object = len(names) < len(form) or any(names <= fields for fields in self._classes)
+        return super().step(form, name) if is_object else f"[{name!r}]"
 
 
 def _short(name: object) -> str:

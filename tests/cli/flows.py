@@ -200,6 +200,35 @@ class Opens(BaseNode[Door]):
         return End(len(ctx.state.key.get_secret_value()))
 
 
+class Vault(BaseModel):
+    key: SecretStr
+    door: Door
+    spare: dict[str, SecretStr] = {}
+
+
+class Guards(BaseNode[Vault]):
+    """Writes a secret, and asks before it opens."""
+
+    async def run(self, ctx: RunContext[Vault]) -> "Suspend[Unlocks]":
+        ctx.state.key = SecretStr(f"{ctx.state.key.get_secret_value()}-again")
+        return Suspend("open?", key="approval", schema=Approval, then=Unlocks())
+
+
+class Unlocks(BaseNode[Vault]):
+    async def run(self, ctx: RunContext[Vault]) -> End[str]:
+        assert isinstance(ctx.deps, Kettle)
+        return End(f"{len(ctx.state.key.get_secret_value())} letters")
+
+
+class Hoard(BaseModel):
+    things: object = Kettle()
+
+
+class Hoards(BaseNode[Hoard]):
+    async def run(self, ctx: RunContext[Hoard]) -> End:
+        return End()
+
+
 class Gated(BaseNode[Note]):
     """Notes outside what it does, and waits before its last step until somebody opens."""
 

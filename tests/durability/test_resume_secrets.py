@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 from pydantic import BaseModel, Secret, SecretStr
 
 from lift_sys import BaseNode, End, Fork, Graph, RunContext, Suspend
 from lift_sys.durability import MemoryStore
+from lift_sys.durability.secret_places import state_secrets
 from lift_sys.errors import MissingSecretError, UnfitSecretError
 
 
@@ -101,6 +105,56 @@ async def test_a_finished_run_that_is_refused_stays_finished():
         secrets = {**SECRETS, "2:End.data": "out"}
         result = await GRAPH.resume("one", store=store, secrets=secrets)
     assert result.output == SecretStr("out")
+
+
+class Purse(BaseModel):
+    pin: SecretStr
+    codes: list[SecretStr] = []
+
+
+class Bag(BaseModel):
+    purses: list[Purse] = []
+    by_name: dict[str, Purse] = {}
+    loose: dict[str, SecretStr] = {}
+    either: Purse | SecretStr | None = None
+    anything: Any = None
+
+
+class Open(BaseNode[Bag]):
+    async def run(self, ctx: RunContext[Bag]) -> End:
+        return End()
+
+
+secrets = st.just(SecretStr("x"))
+purses = st.builds(Purse, pin=secrets, codes=st.lists(secrets, max_size=2))
+names = st.text("ab.'[ ", max_size=3)
+bags = st.builds(
+    Bag,
+    purses=st.lists(purses, max_size=2),
+    by_name=st.dictionaries(names, purses, max_size=2),
+    loose=st.dictionaries(names, secrets, max_size=2),
+    either=st.none() | secrets | purses,
+    anything=st.none() | secrets | purses | st.dictionaries(names, secrets, max_size=2),
+)
+
+
+@given(bag=bags)
+def test_secrets_of_the_state_are_told_without_its_class(bag):
+    """By the same paths as with it, but for keys that are fields of a class as well."""
+
+    async def told() -> tuple[list[str], list[str]]:
+        async with MemoryStore() as store:
+            await Graph(Open).run(state=bag, store=store, execution_id="one")
+            record, _ = await store.load("one")
+            try:
+                await Graph(Open).resume("one", store=store)
+            except MissingSecretError as error:
+                return state_secrets(record), [*error.paths]
+            return state_secrets(record), []
+
+    without, with_it = asyncio.run(told())
+
+    assert without == with_it
 
 
 class Ask(BaseNode[Vault]):
