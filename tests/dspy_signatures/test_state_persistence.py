@@ -70,8 +70,18 @@ async def test_saving_again_replaces(saved):
 
     assert second.state_snapshot["topic"] == "milk"
     assert second.created_at == first.created_at
-    assert second.updated_at >= first.updated_at
+    assert second.updated_at > first.updated_at
     assert second.node_outputs["Search"].output == {"hits": [1, 2]}
+
+
+async def test_saving_often_keeps_one(tmp_path):
+    """What was replaced is gone from the file, too."""
+    async with SqliteStore(tmp_path / "runs.db") as store:
+        for number in range(50):
+            await StatePersistence(store).save(context(f"tea {number}"))
+
+    with sqlite3.connect(tmp_path / "runs.db") as file:
+        assert file.execute("SELECT count(*) FROM lift_facts").fetchall() == [(1,)]
 
 
 async def test_outputs_of_nodes_are_kept_beside_the_state(saved):

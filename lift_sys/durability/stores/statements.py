@@ -52,12 +52,15 @@ def commit(db: Connection, execution_id: str, epoch: int, given: Sequence[Row]) 
     """Append facts: whoever reads takes the later one of a kind and address."""
     # The lock keeps out whoever would take the run over, and others who append.
     held = db.execute(
-        f"SELECT id FROM lift_runs WHERE execution_id = ? AND epoch = ?{db.row_lock}",
+        f"SELECT id, status FROM lift_runs WHERE execution_id = ? AND epoch = ?{db.row_lock}",
         (execution_id, epoch),
     )
     if not held:
         raise _refused(db, execution_id)
-    _append(db, held[0][0], given)
+    [(key, status)] = held
+    _append(db, key, given)
+    if status != "running":  # nobody will say that it has ended
+        settle(db, key)
 
 
 def take_over(db: Connection, execution_id: str) -> int:

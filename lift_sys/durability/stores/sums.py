@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from lift_sys.durability.stores.database import Connection
-from lift_sys.durability.stores.rows import RUN_FIELDS
+from lift_sys.durability.stores.rows import RUN_FIELDS, now
 from lift_sys.durability.stores.schema import SPAN
 
 #: Facts of one run, whose number and the next one times `SPAN` are bound; and of the row at hand.
@@ -66,7 +66,7 @@ _SETTLE: Final = (
     f"(SELECT id FROM ({standing(f'lift_facts WHERE {OF_ONE}')}) AS facts)"
 )
 _ADD_UP: Final = (
-    f"UPDATE lift_runs SET last_seq = {NEWEST}, "
+    f"UPDATE lift_runs SET updated_at = ?, last_seq = {NEWEST}, "
     + ", ".join(
         f"{column} = (SELECT {_SUMS[column]} FROM lift_facts WHERE {OF_EACH})"
         for column in ("steps", "tokens", "cost")
@@ -79,7 +79,7 @@ def settle(db: Connection, run: int) -> None:
     """Remove what was replaced, and write down what the rest comes to."""
     bounds = bounds_of(run)
     db.execute(_SETTLE, (*bounds, *bounds))
-    db.execute(_ADD_UP, (run,))
+    db.execute(_ADD_UP, (now(), run))
     db.execute("DELETE FROM lift_nodes WHERE run = ?", (run,))
     db.execute(
         "INSERT INTO lift_nodes (node, run) SELECT DISTINCT node, CAST(? AS BIGINT) "
