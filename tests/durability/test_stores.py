@@ -192,6 +192,22 @@ async def test_a_value_that_cannot_be_kept_fails_alone(store):
     assert [kept.address for kept in (await store.load("r1"))[1]] == ["2"]
 
 
+@pytest.mark.parametrize("facts", [[], [fact("0", node="Rank", tokens=1)]])
+async def test_a_run_is_rewritten_as_a_whole(store, facts):
+    """Sums and nodes are of the facts that it has now, whether it has ended or not."""
+    await store.create(run(), [fact("0", tokens=5)])
+
+    await store.rewrite(run(state={"plan": 1}, input="other"), 0, facts)
+
+    for _ in range(2):
+        record, kept = await store.load("r1")
+        assert (record.state, record.input, kept) == ({"plan": 1}, "other", facts)
+        assert (record.steps, record.tokens) == (len(facts), len(facts))
+        assert await store.runs(RunQuery(node="Search")) == []
+        assert len(await store.runs(RunQuery(node="Rank"))) == len(facts)
+        await store.finish("r1", 0, "finished")
+
+
 async def test_finish_says_how_a_run_stands(store):
     """Seconds add up; the error is text of any kind."""
     await store.create(run())

@@ -122,6 +122,21 @@ class Runs(RuleBasedStateMachine):
             if result is None:
                 self.keep(name, facts)
 
+    @rule(name=RUNS, facts=FACTS, state=st.none() | st.text(max_size=3), stale=STALE)
+    def rewrite(self, name, facts, state, stale):
+        other = run(name, state=state, input=f"{state}")
+        asked = self.store.rewrite(other, self.epoch(name, stale), facts)
+        error = self.expect(name, stale)
+        if error is not None:
+            with pytest.raises(error):
+                self.ask(asked)
+        else:
+            self.ask(asked)
+            changed = {"state": other.state, "input": other.input}
+            self.records[name] = self.records[name].model_copy(update=changed)
+            self.facts[name].clear()
+            self.keep(name, facts)
+
     @rule(name=RUNS)
     def take_over(self, name):
         if name not in self.records:

@@ -97,7 +97,7 @@ def finish(
 def rewrite(db: Connection, run: RunRecord, epoch: int, facts: Sequence[Fact]) -> None:
     """Put another version in the place of a run's start and facts."""
     claimed = db.execute(
-        "UPDATE lift_runs SET input = ?, updated_at = ? "
+        "UPDATE lift_runs SET input = ?, last_seq = -1, updated_at = ? "
         "WHERE execution_id = ? AND epoch = ? RETURNING id",
         (run.input, rows.now(), run.execution_id, epoch),
     )

@@ -76,7 +76,12 @@ _ADD_UP: Final = (
 
 
 def settle(db: Connection, run: int) -> None:
-    """Remove what was replaced, and write down what the rest comes to."""
+    """Remove what was replaced, and write down what the rest comes to, if there are later facts."""
+    [(settled, newest)] = db.execute(
+        f"SELECT last_seq, {NEWEST} FROM lift_runs WHERE id = ?", (run,)
+    )
+    if settled == newest:
+        return
     bounds = bounds_of(run)
     db.execute(_SETTLE, (*bounds, *bounds))
     db.execute(_ADD_UP, (now(), run))
