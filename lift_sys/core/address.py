@@ -2,8 +2,9 @@
 
 Steps of a walk are numbered from 0; `.b` enters branch b of the fork that a step started; `/k` is
 a branch's step k (its first is left out); `>` enters the graph that a `Subgraph` step runs; `~c` is
-call c of an executor that a step makes by itself, whose nodes are branches of it: `3`, `3.2`,
-`3.2/1`, `3.2/1.0`, `3>0`, `3~0.2`. The same address appears in events, logs, errors and reports.
+call c that a step makes by itself: of an executor, whose nodes are branches of it, or of a graph,
+of which the first is written without it: `3`, `3.2`, `3.2/1`, `3.2/1.0`, `3>0`, `3~0.2`, `3~1>0`.
+The same address appears in events, logs, errors and reports.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 
 _TOKEN = re.compile(r"([./>~]?)(\d+)")
 # What a step calls comes before the fork that it returns, and both before the walk's next step.
-_RANK = {"~": 0, "/": 2}
+RANK = {"~": 0, ".": 1, "/": 2}
 
 
 def step_address(prefix: str, step: int) -> str:
@@ -43,5 +44,26 @@ def located(address: str, node: str) -> str:
 
 
 def declared_order(address: str) -> list[tuple[int, int]]:
-    """Sort key: steps in the order of their walks, branches in declared order."""
-    return [(_RANK.get(sign, 1), int(number)) for sign, number in _TOKEN.findall(address)]
+    """Sort key: steps in the order of their walks, calls in theirs, branches in declared order."""
+    return [(RANK[sign], number) for sign, number in places(address)]
+
+
+def places(address: str) -> list[tuple[str, int]]:
+    """An address with nothing left out: `/` and a step's number after each walk that it enters.
+
+    `0.2/1>3` is step 0 of the run, branch 2, step 1, its first run inside, step 3 of that.
+    """
+    found: list[tuple[str, int]] = []
+    for sign, text in _TOKEN.findall(address):
+        number = int(text)
+        if sign == ".":
+            found += [(".", number), ("/", 0)]
+        elif sign == "/" and found:
+            found[-1] = ("/", number)
+        elif sign == "~":
+            found.append(("~", number))
+        else:  # a run's own step; `>` is also how the first run inside a step is written
+            if sign == ">" and found and found[-1][0] == "/":
+                found.append(("~", 0))
+            found.append(("/", number))
+    return found

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, cast
 
-from lift_sys.core.address import declared_order
+from lift_sys.core.address import declared_order, places
 from lift_sys.durability.facts import Fact, Json, RunRecord
-from lift_sys.durability.past import moot_steps, places
+from lift_sys.durability.past import moot_steps
 from lift_sys.errors import JournalError
 
 #: `interrupted`: an attempt was under way when the process ended, or is under way now; `cancelled`:

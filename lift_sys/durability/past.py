@@ -2,35 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
+from lift_sys.core.address import RANK, places
 from lift_sys.durability.facts import Fact, Kind
-
-_TOKEN = re.compile(r"([./>~]?)(\d+)")
-# What a step calls comes before the fork that it returns, and both before the walk's next step.
-_RANK = {"~": 0, ".": 1, "/": 2}
-
-
-def places(address: str) -> list[tuple[str, int]]:
-    """An address with nothing left out: `/` and a step's number after each walk that it enters.
-
-    `0.2/1>3` is step 0 of the run, branch 2, step 1, its first run inside, step 3 of that.
-    """
-    found: list[tuple[str, int]] = []
-    for sign, text in _TOKEN.findall(address):
-        number = int(text)
-        if sign == ".":
-            found += [(".", number), ("/", 0)]
-        elif sign == "/" and found:
-            found[-1] = ("/", number)
-        elif sign == "~":
-            found.append(("~", number))
-        else:  # a run's own step; `>` is also how the first run inside a step is written
-            if sign == ">" and found and found[-1][0] == "/":
-                found.append(("~", 0))
-            found.append(("/", number))
-    return found
 
 
 def branch_with(address: str, fork: str) -> int | None:
@@ -61,7 +36,7 @@ def is_before(kind: Kind, address: str, at: str, *, stops: bool = False) -> bool
             continue
         if one[0] == other[0] == ".":  # branches of one fork stand side by side
             return not stops or any(sign == "~" for sign, _ in given[index:])
-        return (_RANK[one[0]], one[1]) < (_RANK[other[0]], other[1])
+        return (RANK[one[0]], one[1]) < (RANK[other[0]], other[1])
     if len(given) > len(wanted):
         return False
     if kind == "edit" or len(given) == len(wanted):

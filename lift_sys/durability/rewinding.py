@@ -10,11 +10,11 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from lift_sys.core.address import declared_order
+from lift_sys.core.address import declared_order, places
 from lift_sys.core.context import fresh_execution_id
 from lift_sys.durability.codec import Codec, Names
 from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, chain
-from lift_sys.durability.past import is_before, places
+from lift_sys.durability.past import is_before
 from lift_sys.durability.store import Store
 from lift_sys.errors import JournalError, UsageError
 from lift_sys.graph.graph import Graph
