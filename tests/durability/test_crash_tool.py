@@ -152,9 +152,24 @@ def test_a_graph_that_fails_by_itself_is_said():
     assert "ConnectionError: no service" in str(caught.value)
 
 
-def test_a_question_without_an_answer_is_said():
-    with pytest.raises(AssertionError, match="asks for 'b': give `answers="):
-        assert_resumable(GRAPHS["questions"], Work(), answers={"a": ANSWERS["a"]})
+@pytest.mark.parametrize("answers", [{}, {"a": ANSWERS["a"]}])
+def test_questions_without_answers_are_said(answers):
+    """All that are open at once, in one line, and no traceback."""
+    with pytest.raises(UsageError) as caught:
+        assert_resumable(GRAPHS["questions"], Work(), answers=answers)
+
+    keys = [key for key in ("a", "b") if key not in answers]
+    assert str(caught.value) == (
+        f"assert_resumable: the run asks {', '.join(map(repr, keys))}. Pass "
+        f"`answers={{{', '.join(f'{key!r}: ...' for key in keys)}}}`."
+    )
+
+
+def test_an_answer_that_does_not_fit_is_said():
+    with pytest.raises(UsageError, match=r"^assert_resumable: The answer '.*': ") as caught:
+        assert_resumable(GRAPHS["questions"], Work(), answers=dict.fromkeys("ab", object))
+
+    assert "\n" not in str(caught.value)
 
 
 class Locked(BaseModel):
@@ -168,10 +183,38 @@ class Open(BaseNode[Locked]):
         return End()
 
 
-def test_secrets_are_given_again():
-    secrets = {"key": "s"}
+class Renew(BaseNode[Locked]):
+    """Writes a secret, which the journal does not keep."""
 
-    assert assert_resumable(Graph(Open), Locked(), secrets=secrets, at="after commit 2") == 1
+    async def run(self, ctx: RunContext[Locked]) -> Open:
+        ctx.state.key = SecretStr("new")
+        return Open()
+
+
+@pytest.mark.parametrize(
+    ("start", "secrets"), [(Open, {"key": "s"}), (Renew, {"key": "s", "0:key": "new"})]
+)
+def test_secrets_are_given_again(start, secrets):
+    assert assert_resumable(Graph(start), Locked(), secrets=secrets, at="after commit 2") == 1
+
+
+@pytest.mark.parametrize(
+    ("start", "secrets", "missing"),
+    [
+        (Open, {}, "'key': ..."),
+        (Renew, {}, "'key': ..., '0:key': ..."),
+        (Renew, {"key": "s"}, "'0:key': ..."),
+    ],
+)
+def test_secrets_that_are_missing_are_said(start, secrets, missing):
+    """Which ones, in one line, and no traceback."""
+    with pytest.raises(UsageError) as caught:
+        assert_resumable(Graph(start), Locked(), secrets=secrets, instants=0)
+
+    assert str(caught.value) == (
+        f"assert_resumable: secrets are never written, so a run that goes on needs them again. "
+        f"Pass `secrets={{{missing}}}`."
+    )
 
 
 @pytest.mark.parametrize("at", ["somewhere", "after commit x", "before 3 ms", "after ms"])

@@ -75,7 +75,8 @@ def assert_resumable(
     Raises:
         AssertionError: A run did not survive; it says where it was killed, what differs, and how
             to repeat just that.
-        UsageError: `at` is no place, or this system can't fork.
+        UsageError: `at` is no place, the run asks or has secrets and `answers` or `secrets` say
+            nothing of it, or this system can't fork.
     """
     __tracebackhide__ = True  # pytest shows the caller's line
     only = None if at is None else Point.parse(at)
@@ -108,6 +109,8 @@ def assert_resumable(
     )
     if "raised" in verdict:
         raise RuntimeError(verdict["raised"])
+    if "unfit" in verdict:
+        raise UsageError(verdict["unfit"])
     if "failed" in verdict:
         raise AssertionError(verdict["failed"])
     survived: int = verdict["survived"]
@@ -168,6 +171,8 @@ class _Stage:
             say({"survived": self._survived()})
         except _FailedError as failure:
             say({"failed": str(failure)})
+        except UsageError as unfit:
+            say({"unfit": str(unfit)})
 
     def _survived(self) -> int:
         usual = self._without_crash()
@@ -226,6 +231,8 @@ class _Stage:
         last = ended.said[-1] if ended.said else None
         if not isinstance(last, dict):
             raise _FailedError(f"{where}, the run ended its own process.")
+        if "unfit" in last:
+            raise UsageError(f"assert_resumable: {last['unfit']}")
         if "raised" in last:
             raise _FailedError(f"{where}, the run failed:\n{last['raised']}")
         return last

@@ -11,17 +11,18 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lift_sys.core.successors import Question
 from lift_sys.durability.codec import Codec, Names
 from lift_sys.durability.facts import Fact, RunRecord, Status
 from lift_sys.durability.opening import KeepsRuns
 from lift_sys.durability.query import RunQuery
 from lift_sys.durability.store import Store
-from lift_sys.errors import UnknownRunError
+from lift_sys.errors import AnswerError, MissingSecretError, SecretError, UnknownRunError
 from lift_sys.graph.graph import Graph
 from lift_sys.graph.result import RunResult
 from lift_sys.testing.contexts import FixedClock
@@ -30,6 +31,10 @@ from lift_sys.testing.crashes.processes import Say
 
 #: Name of the file in which it is written what has happened.
 DIARY = "diary"
+
+_MISSING_SECRETS = (
+    "secrets are never written, so a run that goes on needs them again. Pass `secrets={{{}}}`."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +61,15 @@ class Rehearsal:
     def act(self, say: Say, folder: Path, point: Point | None) -> None:
         """Begin the run, or go on with it, up to its end; to be called in a process of its own.
 
-        It says `"begun"`, and at last what came out.
+        It says `"begun"`, and at last what came out; or `{"unfit": why}` if the run can't go on with
+        the answers and secrets that it has.
         """
-        asyncio.run(self._act(say, folder, point))
+        try:
+            asyncio.run(self._act(say, folder, point))
+        except MissingSecretError as error:
+            say({"unfit": _MISSING_SECRETS.format(_to_give(error.paths))})
+        except (AnswerError, SecretError, _UnansweredError) as error:
+            say({"unfit": str(error)})
 
     async def _act(self, say: Say, folder: Path, point: Point | None) -> None:
         diary = os.open(folder / DIARY, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -71,7 +82,8 @@ class Rehearsal:
         seconds = time.monotonic() - started
         calls = list(store.calls)
         await store.note_kept(self.execution_id)
-        again = await self._begun(store)
+        # Begun again, it is not told what secrets its steps have written.
+        again = await (self._resumed(store, {}) if self.secrets else self._begun(store))
         record, _ = await store.load(self.execution_id)
         await store.check()
         await store.close()
@@ -109,27 +121,28 @@ class Rehearsal:
         )
 
     async def _finished(self, store: _Watched, *, is_known: bool) -> RunResult[Any]:
-        answers: dict[str, Any] = {}
-        result = None if is_known else await self._begun(store)
-        while result is None or result.suspended:
-            if result is not None:
-                answers = {
-                    question.address: self._answer(question.key) for question in result.questions
-                }
-            result = await self.graph.resume(
-                self.execution_id,
-                store=store,
-                answers=answers,
-                secrets=self.secrets,
-                deps=self.deps,
-                clock=FixedClock(),
-            )
+        result = await (self._resumed(store, {}) if is_known else self._begun(store))
+        while result.suspended:
+            result = await self._resumed(store, self._answers(result.questions))
         return result
 
-    def _answer(self, key: str) -> Any:
-        if key not in self.answers:
-            raise AssertionError(f"The run asks for {key!r}: give `answers={{{key!r}: ...}}`.")
-        return self.answers[key]
+    async def _resumed(self, store: _Watched, answers: Mapping[str, Any]) -> RunResult[Any]:
+        return await self.graph.resume(
+            self.execution_id,
+            store=store,
+            answers=answers,
+            secrets=self.secrets,
+            deps=self.deps,
+            clock=FixedClock(),
+        )
+
+    def _answers(self, questions: Sequence[Question]) -> dict[str, Any]:
+        """What is answered, by address."""
+        keys = dict.fromkeys(each.key for each in questions if each.key not in self.answers)
+        if keys:
+            asked = ", ".join(map(repr, keys))
+            raise _UnansweredError(f"the run asks {asked}. Pass `answers={{{_to_give(keys)}}}`.")
+        return {each.address: self.answers[each.key] for each in questions}
 
     def _shown(self, result: RunResult[Any]) -> dict[str, Any]:
         codec = Codec(Names.of(self.graph))
@@ -141,6 +154,14 @@ class Rehearsal:
             "provenance": codec.encode(list(context.provenance), path="provenance"),
             "stopped": result.stopped,
         }
+
+
+class _UnansweredError(Exception):
+    """There is no answer to a question; the text says to which."""
+
+
+def _to_give(names: Iterable[str]) -> str:
+    return ", ".join(f"{name!r}: ..." for name in names)
 
 
 class _Watched(KeepsRuns):
