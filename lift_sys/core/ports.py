@@ -72,10 +72,12 @@ class WalkLog(Protocol):
 
     def recall(
         self, address: str, ctx: RunContext[Any], before: Snapshot[Any], record: Record
-    ) -> tuple[Any, Snapshot[Any]]:
-        """Do to `ctx` what the step at `address` did; its successor, and the state's snapshot.
+    ) -> tuple[Any, Snapshot[Any], Snapshot[Any]]:
+        """Do to `ctx` what the step at `address` did; its successor, and the state around it.
 
-        The successor is None if it has not finished, so that it has to be run, from that state.
+        The first snapshot is `before`, or what somebody made of it before the step; the second one
+        is of the state after it. The successor is None if the step has not finished, so that it has
+        to be run, and then both are the same.
         `record` is what counts the step: what it had counted is added, or what it will is kept.
         """
         ...

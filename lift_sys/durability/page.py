@@ -67,7 +67,7 @@ class Page:
 
     def recall(
         self, address: str, ctx: RunContext[Any], before: Snapshot[Any], record: Record
-    ) -> tuple[Any, Snapshot[Any]]:
+    ) -> tuple[Any, Snapshot[Any], Snapshot[Any]]:
         """What the step at `address` did; see `WalkLog.recall`."""
         self._address, self._record = address, record
         edit = self._take("edit")
@@ -75,11 +75,11 @@ class Page:
             before = self._redo(edit, ctx, before)
         fact = self._take("step")
         if fact is None:
-            return None, before
+            return None, before, before
         after = self._redo(fact, ctx, before)
         ctx.attempt = fact.attempt
         record.add(self._counted(fact, "counts") or Record(steps=1, attempts=fact.attempt))
-        return self._decoded(fact), after
+        return self._decoded(fact), before, after
 
     def _counted(self, fact: Fact, name: str) -> Record | None:
         """What a step, or lost branches, had counted; None if nothing is said of it."""

@@ -212,14 +212,14 @@ class Runner:
         """What the step does, or did before; what it counts is kept with it."""
         whole, walk.record = walk.record, Record()
         try:
-            successor, state = log.recall(ctx.address, ctx, walk.state, walk.record)
+            successor, before, state = log.recall(ctx.address, ctx, walk.state, walk.record)
+            if before is not walk.state:  # somebody has edited it before this step
+                _blame(walk, before, ctx.address, node)
+                walk.state = before
             if successor is not None:
                 self.engine.count(walk.record.steps)
                 walk.release()  # a branch begins with a slot, which the step would have given back
                 return successor, state
-            if state is not walk.state:  # somebody has edited it before this step
-                _blame(walk, state, ctx.address, node)
-                walk.state = state
             walk.record.steps += 1
             successor, state, attempts, _ = await run_step(
                 self.engine, walk, node, ctx, state, contract

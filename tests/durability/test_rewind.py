@@ -134,6 +134,37 @@ async def stored():
         yield graph, store
 
 
+class Pair(BaseModel):
+    """Of plain values only: what differs is then told by the comparison that finds it."""
+
+    one: int = 0
+    other: int = 0
+
+
+class Sets(BaseNode[Pair]):
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    async def run(self, ctx: RunContext[Pair]) -> "Sets | End[int]":
+        ctx.state.one += 1
+        return Sets(self.left - 1) if self.left else End(ctx.state.one)
+
+
+@pytest.mark.parametrize("changes", [{"other": 7}, {"one": 7}, {"one": 0}, {"one": 0, "other": 7}])
+async def test_what_was_changed_is_blamed_on_its_step_however_often_the_run_goes_on(changes):
+    """When the step runs, and when it is found again."""
+    graph = Graph(Sets(2))
+    async with MemoryStore() as store:
+        await graph.run(state=Pair(), store=store, execution_id="one")
+        await rewind(store, graph, "one", at="1", changes=changes, new_id="two")
+
+        first = await graph.resume("two", store=store)
+        again = await graph.resume("two", store=store)
+
+    assert dict(again.blame) == dict(first.blame)
+    assert first.blame.keys() == {"one", *changes}
+
+
 async def gone_on(graph, store, name):
     ran = []
     return (await graph.resume(name, store=store, deps=ran)).output, ran
