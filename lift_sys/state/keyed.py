@@ -36,7 +36,8 @@ class ModelPart(Part):
 
     fields_set: frozenset[str]
     shape: Shape
-    #: By `refresh_leaves`: which attributes differ from the part that it was made from.
+    #: By a refresh: which attributes differ from the part that it was made from; not set where
+    #: anything but leaves differs.
     changed: tuple[str, ...]
 
     @classmethod
@@ -126,7 +127,8 @@ class ModelPart(Part):
         if len(now) != len(values):
             return self._regrown(live, shape.attributes(live), walk)
         fresh: dict[str, Node] | None = None
-        reshaped = False
+        changed: list[str] = []
+        only_leaves, reshaped = True, False
         for name, old in values.items():
             value = now.get(name, MISSING)
             if value is old:
@@ -141,14 +143,20 @@ class ModelPart(Part):
                 if fresh is None:
                     fresh = values.copy()
                 fresh[name] = new
-                if isinstance(new, Part) is not isinstance(old, Part):
-                    reshaped = True
+                changed.append(name)
+                if isinstance(new, Part) or isinstance(old, Part):
+                    only_leaves = False
+                    if isinstance(new, Part) is not isinstance(old, Part):
+                        reshaped = True
         fields_set = live.__pydantic_fields_set__
         if fresh is None:
             if fields_set == self.fields_set:
                 return self
             fresh = values  # a field was assigned what it was
-        return self.having(fresh, fields_set, None if reshaped else self.children)
+        part = self.having(fresh, fields_set, None if reshaped else self.children)
+        if only_leaves:
+            part.changed = tuple(changed)
+        return part
 
     def _regrown(self, live: Any, now: dict[str, Any], walk: Builder) -> Node:
         """As `refresh` where there are other attributes than before."""

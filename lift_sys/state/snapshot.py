@@ -111,7 +111,9 @@ class Snapshot(Generic[ValueT]):
             return Snapshot.take(live, name=name)
         if walk.opaque or walk.met_twice():
             return Snapshot.take(live, name=name)
-        return self if root is self.root else Snapshot(root)
+        if root is self.root:
+            return self
+        return Snapshot(root, changed=getattr(root, "changed", None))
 
     @property
     def digest(self) -> str:

@@ -133,3 +133,14 @@ def test_quick_paths_are_those_of_the_write_set(before, first, second):
     new = old.refresh(state)
 
     assert sorted(changed_paths(old, new)) == sorted(changes(old, new).paths)
+
+
+@given(st.one_of(bags(), simple_states()), st.data())
+def test_quick_paths_after_any_change_are_those_of_the_write_set(state, data):
+    """Whatever the state holds, and whether leaves have changed, or containers, or both."""
+    old = Snapshot.take(state)
+    for _ in range(data.draw(st.integers(1, 3))):
+        change(data.draw, state)
+    new = old.refresh(state)
+
+    assert sorted(changed_paths(old, new)) == sorted(changes(old, new).paths)
