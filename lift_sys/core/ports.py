@@ -71,9 +71,9 @@ class WalkLog(Protocol):
     """
 
     def recall(
-        self, address: str, ctx: RunContext[Any], before: Snapshot[Any], record: Record
+        self, node: Any, ctx: RunContext[Any], before: Snapshot[Any], record: Record
     ) -> tuple[Any, Snapshot[Any], Snapshot[Any]]:
-        """Do to `ctx` what the step at `address` did; its successor, and the state around it.
+        """Do to `ctx` what its step, of `node`, did; its successor, and the state around it.
 
         The first snapshot is `before`, or what somebody made of it before the step; the second one
         is of the state after it. The successor is None if the step has not finished, so that it has

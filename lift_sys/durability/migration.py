@@ -19,6 +19,7 @@ from lift_sys.durability.mentions import check_named
 from lift_sys.durability.recorded_states import Operation, apply, turned_operations
 from lift_sys.durability.recorded_values import Migration, RecordedClasses, names_in, short_name
 from lift_sys.durability.shape import differences, shape_of
+from lift_sys.durability.standing import Standing
 from lift_sys.errors import ChangedGraphError, JournalError, UsageError
 from lift_sys.graph.graph import Graph
 
@@ -63,7 +64,7 @@ def migrated(
         if isinstance(cls, type):
             check_named(cls, {each for each in attributes if not each.startswith("$")})
 
-    return _Migrating(record, facts, RecordedClasses(record.shape, functions, check)).run(shape)
+    return _Migrating(record, facts, RecordedClasses(record.shape, functions, check)).run(graph)
 
 
 def _by_short_names(
@@ -105,19 +106,20 @@ class _Migrating:
         self.states: dict[str, Any] = {}  # as they were, by the old digest of the walk so far
         self.forks: dict[str, Fact] = {}
 
-    def run(self, shape: Mapping[str, Any]) -> tuple[RunRecord, list[Fact]]:
+    def run(self, graph: Graph[Any]) -> tuple[RunRecord, list[Fact]]:
         old, classes = self.record, self.classes
         state = self.called("", lambda: classes.turned(old.state, classes.state))
         start = self.called("", lambda: classes.successor(old.start))
         metadata = self.called("", lambda: classes.turned(old.metadata))
-        changed = {"state": state, "start": start, "metadata": metadata, "shape": {**shape}}
+        changed = {"state": state, "start": start, "metadata": metadata, "shape": shape_of(graph)}
         record = old.model_copy(update=changed)
         record = record.model_copy(update={"input": input_of(record)})
         self.digests[old.input] = record.input
         self.states[old.input] = old.state
-        return record, [self.moved(fact) for fact in self.facts]
+        standing = Standing(graph, old.input, start)
+        return record, [self.moved(fact, standing) for fact in self.facts]
 
-    def moved(self, fact: Fact) -> Fact:
+    def moved(self, fact: Fact, standing: Standing) -> Fact:
         """A fact, with the digests of its new past."""
         if fact.kind == "started":
             return fact
@@ -129,7 +131,9 @@ class _Migrating:
         self.digests[fact.digest] = digest
         if fact.kind == "step":
             self.forks[fact.address] = fact
-        return fact.model_copy(update={"input": before, "body": body, "digest": digest})
+        node = self.called(fact.address, lambda: standing.node(fact, body))
+        changed = {"node": node, "input": before, "body": body, "digest": digest}
+        return fact.model_copy(update=changed)
 
     def past(self, fact: Fact) -> str:
         """The new digest of a fact's past; where that is not told, the old one."""

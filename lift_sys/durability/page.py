@@ -37,6 +37,7 @@ _PARTS: dict[str, tuple[Any, str]] = {
     "metadata": (dict[str, Any], "metadata"),
     "provenance": (list[dict[str, Any]], "provenance"),
 }
+_OF_ANOTHER = "it is about a {!r}, but a {!r} stands there, so somebody has edited it"
 _ELSEWHERE = "it was written after another past than this run's, so it belongs elsewhere"
 
 
@@ -61,15 +62,15 @@ class Page:
         self._metadata = base.metadata
         self._provenance = base.provenance
         self._has_notes = base.has_notes
-        self._address = ""
+        self._address = self._node = ""
         self._join: Fact | None = None
         self._record = Record()
 
     def recall(
-        self, address: str, ctx: RunContext[Any], before: Snapshot[Any], record: Record
+        self, node: Any, ctx: RunContext[Any], before: Snapshot[Any], record: Record
     ) -> tuple[Any, Snapshot[Any], Snapshot[Any]]:
-        """What the step at `address` did; see `WalkLog.recall`."""
-        self._address, self._record = address, record
+        """What the step of `ctx` did; see `WalkLog.recall`."""
+        self._address, self._node, self._record = ctx.address, node_name(node), record
         edit = self._take("edit")
         if edit is not None:
             before = self._redo(edit, ctx, before)
@@ -97,6 +98,8 @@ class Page:
             if self._is_inside:
                 return None
             self._journal.refuse(self._address, _ELSEWHERE)
+        if fact is not None and fact.node != self._node:  # which no digest tells
+            self._journal.refuse(self._address, _OF_ANOTHER.format(fact.node, self._node))
         return fact
 
     def _redo(self, fact: Fact, ctx: RunContext[Any], before: Snapshot[Any]) -> Snapshot[Any]:

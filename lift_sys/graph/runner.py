@@ -212,7 +212,7 @@ class Runner:
         """What the step does, or did before; what it counts is kept with it."""
         whole, walk.record = walk.record, Record()
         try:
-            successor, before, state = log.recall(ctx.address, ctx, walk.state, walk.record)
+            successor, before, state = log.recall(node, ctx, walk.state, walk.record)
             if before is not walk.state:  # somebody has edited it before this step
                 _blame(walk, before, ctx.address, node)
                 walk.state = before

@@ -1,6 +1,7 @@
 """Code changes between a run's beginning and its going on."""
 
 import sys
+from collections.abc import Callable
 from types import ModuleType
 
 import pytest
@@ -65,7 +66,7 @@ def load(monkeypatch):
         module = ModuleType("shop")
         monkeypatch.setitem(sys.modules, "shop", module)
         exec(source, vars(module))
-        return Graph(module.Start), module.Order
+        return Graph(getattr(module, "Start", None) or module.Begin), module.Order
 
     return load
 
@@ -126,6 +127,36 @@ async def test_a_migration_brings_a_run_to_new_code_for_good(load):
     assert ran == before
     assert result.output == "2 7 True ['old'] {'a': 'fine', 'b': 'fine', 'c': 'fine'}"
     assert result.state.tags == ["old"]
+
+
+RENAMED_NODES = OLD.replace("Start", "Begin").replace("Check", "Look").replace("Ask", "Question")
+
+
+def called(name: str) -> Callable[[dict], dict]:
+    return lambda old: {**old, "$": f"shop:{name}"}
+
+
+async def test_nodes_whose_steps_have_finished_may_be_renamed(load):
+    """Also the graph's own start, and one that becomes two: facts are about the nodes of now."""
+    store, ran = await begun(load)
+    names = {"Start": "Begin", "Check": "Look", "Ask": "Question"}
+    split = RENAMED_NODES.replace('Look("c")', 'Glance("c")').replace("Look,", "Look | Glance,")
+    split += "\nclass Glance(Look): pass\n"
+    graph, _ = load(split)
+    migrations = {old: called(new) for old, new in names.items()}
+    migrations["Check"] = lambda old: called("Glance" if old["name"] == "c" else "Look")(old)
+    before = list(ran)
+
+    waiting = await graph.resume("run", store=store, deps=ran, migrations=migrations)
+    _, facts = await store.load("run")
+    result = await graph.resume("run", store=store, deps=ran, answers={"pay": True})
+
+    assert waiting.suspended
+    assert {(fact.address, fact.node) for fact in facts} == {
+        *(("0", "Begin"), ("0.0", "Look"), ("0.1", "Look"), ("0.2", "Glance"), ("1", "Question")),
+    }
+    assert ran == before
+    assert result.output == "2 7 True {'a': 'fine', 'b': 'fine', 'c': 'fine'}"
 
 
 async def test_a_migration_that_fails_changes_nothing(load):
