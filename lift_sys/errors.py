@@ -921,7 +921,7 @@ class OtherInputError(UsageError, ValueError):
         self.execution_id, self.differences = execution_id, tuple(differences)
         super().__init__(
             f"A run {execution_id!r} was begun with another input: {'; '.join(differences)}. Take "
-            f"another execution_id, or the same input."
+            f"another execution_id, or the same input, or go on with that run: `graph.resume`."
         )
 
 

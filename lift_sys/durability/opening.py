@@ -19,6 +19,7 @@ from lift_sys.durability.codec import (
 )
 from lift_sys.durability.facts import SAVED, Fact, RunRecord, input_of
 from lift_sys.durability.given_fit import refuse_unfit
+from lift_sys.durability.inputs import other_inputs
 from lift_sys.durability.journal import RunJournal
 from lift_sys.durability.migration import MEND_MIGRATIONS, migrated
 from lift_sys.durability.secret_places import secret_places, start_with_places
@@ -85,7 +86,7 @@ class KeepsRuns:
             return _made(RunJournal(self, record, 0, codecs={graph: codec}, secrets={}), **begun)
         known, facts = await self.load(execution_id)
         _refuse_no_run(known)
-        others = _other_inputs(known, record, seed=seed)
+        others = other_inputs(codec, graph, known, record, seed=seed)
         if others:
             raise OtherInputError(execution_id=execution_id, differences=others)
         if changed := differences(known.shape, record.shape):
@@ -248,23 +249,6 @@ def _state_of(
         raise JournalError(
             execution_id=record.execution_id, address="", reason=f"its initial state: {error}"
         ) from error
-
-
-def _other_inputs(known: RunRecord, given: RunRecord, *, seed: int | None) -> list[str]:
-    """What differs between the input of a run and another one, a line each."""
-    found = [
-        f"the {name} is another one"
-        for name in ("graph", "start", "state", "metadata", "user_id")
-        if getattr(known, name) != getattr(given, name)
-    ]
-    if seed is not None and seed != known.seed:
-        found.append(f"the seed was {known.seed}")
-    if found and isinstance(known.state, dict) and isinstance(given.state, dict):
-        old, new = known.state, given.state
-        fields = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
-        if fields:
-            found.append(f"fields that differ: {', '.join(fields)}")
-    return found
 
 
 def _refuse_no_run(record: RunRecord) -> None:

@@ -20,7 +20,7 @@ from durability.records import fact, run
 from lift_sys.durability import RunQuery, SqliteStore
 from lift_sys.durability.stores import sqlite as sqlite_module
 from lift_sys.durability.stores.schema import NEWEST
-from lift_sys.errors import JournalError, MissingSecretError, StoreError
+from lift_sys.errors import JournalError, MissingSecretError, OtherInputError, StoreError
 from lift_sys.state.canonical import digest
 
 SAMPLES = Path(__file__).with_name("samples")
@@ -87,6 +87,30 @@ async def test_a_run_of_an_older_version_goes_on(tmp_path, version):
         assert digest([found.state, found.context.metadata]) == digest(
             [whole.state, whole.context.metadata]
         )
+
+
+async def test_a_run_of_an_older_version_is_begun_again(tmp_path):
+    """The same input is the same in the forms of any version; another one is another one."""
+    path = tmp_path / "old.db"
+    write_sql(path, (SAMPLES / "schema_2.sql").read_text(encoding="utf-8"))
+    other = older_run.begun()
+    other._seen = date(2026, 1, 2)
+    absent = older_run.begun()
+    assert absent.entry is not None
+    absent.entry["key"] = None
+
+    async with SqliteStore(path) as store:
+        for state in (other, absent):
+            with pytest.raises(OtherInputError, match=r"state is another one.*`graph\.resume`"):
+                await older_run.GRAPH.run(state=state, store=store, execution_id="older")
+        found = await older_run.GRAPH.run(
+            state=older_run.begun(), store=store, execution_id="older"
+        )
+
+    whole = await older_run.GRAPH.run(state=older_run.begun(), seed=7)
+    assert digest([found.state, found.context.metadata]) == digest(
+        [whole.state, whole.context.metadata]
+    )
 
 
 @pytest.mark.parametrize("version", range(1, NEWEST))
