@@ -140,7 +140,7 @@ async def measure() -> list[Figure]:
             }
             binaries = find_binaries()
             if binaries is not None:
-                url = stack.enter_context(running_server(binaries, fsync=True))
+                url = stack.enter_context(running_server(binaries, fsync=True)).url
                 postgres = Ways(await stack.enter_async_context(PostgresStore(url)))
                 ways |= {
                     "PostgreSQL, chain": postgres.chain,

@@ -65,8 +65,8 @@ def project() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server():
-    """URL of a server of this session; skipped where there is none."""
+def postgres_binaries():
+    """Where PostgreSQL's programs are; skipped where there are none."""
     if find_spec("psycopg") is None:
         (pytest.fail if os.environ.get("LIFT_SYS_ALL_EXTRAS") else pytest.skip)(
             "needs psycopg: pip install 'lift-sys[postgres]', or make setup"
@@ -74,8 +74,14 @@ def postgres_server():
     binaries = find_binaries()
     if binaries is None:
         pytest.skip("needs a PostgreSQL server's programs: apt-get install postgresql")
-    with running_server(binaries) as url:
-        yield url
+    return binaries
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgres_binaries):
+    """URL of a server of this session."""
+    with running_server(postgres_binaries) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,8 @@ from lift_sys.errors import StoreError
 if TYPE_CHECKING:
     import psycopg
 
-#: Seconds to wait for the server, and for another worker that holds a run.
+#: Seconds to wait for the server, until we ask whether it answers anybody, and for another worker
+#: that holds a run.
 PATIENCE: Final = 30
 _LOCK: Final = 0x6C696674  # "lift" in ASCII: whoever makes the tables holds it
 # What a URL may say otherwise. A server or network that falls silent is noticed, and a worker that
@@ -92,7 +93,7 @@ class PostgresDatabase:
         """Connect; make the tables if there are none."""
         connection = None
         try:
-            raw = self._psycopg.connect(**self._settings, autocommit=True)
+            raw = self._connected()
             connection = PostgresConnection(raw, self.store)
             prepare(connection)
         except BaseException as error:
@@ -104,6 +105,14 @@ class PostgresDatabase:
             raise explained from None
         return connection
 
+    def _connected(self) -> psycopg.Connection[Any]:
+        from lift_sys.durability.stores.silence import WatchedConnection
+
+        raw = WatchedConnection.connect(**self._settings, autocommit=True)
+        raw.patience = PATIENCE
+        raw.probe = lambda: self._psycopg.connect(**self._settings).close()
+        return raw
+
     def explain(self, error: Exception) -> StoreError | None:
         """Say it in words, without the password."""
         if not isinstance(error, self._psycopg.Error):
@@ -114,7 +123,10 @@ class PostgresDatabase:
             text = text.replace(secret, "***")
         code = error.sqlstate or ""
         if not code and self.is_lost(error):
-            reason = f"the server can't be reached: {text}. See that it runs, and look at the URL."
+            reason = (
+                f"the server can't be reached: {text}. See that it runs, and look at the URL. A run "
+                "that was under way goes on when it is resumed."
+            )
         else:
             known = next(reason for start, reason in _REASONS.items() if code.startswith(start))
             reason = known.format(error=text, code=code or "none")
