@@ -314,6 +314,7 @@ def test_a_store_without_write_permission_is_told(what):
     first, second = said.splitlines()
     if what == "file":
         assert "it is read-only. Give this user the right" in first
+        assert "-wal and -shm" in first
         assert second == "['r1']"
     else:
         assert "this user must be allowed" in first

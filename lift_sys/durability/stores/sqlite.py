@@ -26,8 +26,11 @@ _REASONS: Final = {
     "was not kept. Make room, then resume the run.",
     "SQLITE_IOERR": "its disk refuses to read or write ({error}). What was committed before is "
     "safe. Look at the disk, its space and its quota, then resume the run.",
-    "SQLITE_READONLY": "it is read-only. Give this user the right to write the file and its "
-    "folder, or name another file.",
+    "SQLITE_READONLY_DIRECTORY": "this user may not write its folder, where SQLite keeps its log, "
+    "also to read. Give this user that right; or, to read only, copy the file to a folder of your "
+    "own and name the copy.",
+    "SQLITE_READONLY": "it is read-only. Give this user the right to write the file, its folder, "
+    "and its companions -wal and -shm if they are there; or name another file.",
     "SQLITE_CANTOPEN": "it can't be opened. Its folder has to exist, and this user must be allowed "
     "to read and write the file and its folder.",
     "SQLITE_BUSY": "another process has kept it locked for {patience:g} s. End that process, then "
