@@ -19,13 +19,17 @@ from lift_sys.errors import LiftError
 if TYPE_CHECKING:
     from lift_sys.determinism.exploration.recording import Recording
 
+    _Future = asyncio.Future[Any]
+else:
+    _Future = object  # what it is mixed into is one
+
 
 # What tasks and futures of a loop keep for themselves.
 _OWN = frozenset({"label", "resource", "_ordinal", "_noting", "_given"})
 
 
-class _Noting:
-    """Notes who touches the attributes that users give to a task or a future."""
+class _Noting(_Future):
+    """Notes who looks at a task or a future, and who touches the attributes that users give to it."""
 
     __slots__ = ()
 
@@ -58,16 +62,37 @@ class _Noting:
     def add_done_callback(self, callback: Any, *, context: Context | None = None) -> None:
         """Call `callback` when it has ended; several are called in the order of these calls."""
         self._note_callback()
-        asyncio.Future.add_done_callback(self._future, callback, context=context)
+        super().add_done_callback(callback, context=context)
 
     def remove_done_callback(self, callback: Any) -> int:
         """Don't call `callback`; how often it would have been called."""
         self._note_callback()
-        return asyncio.Future.remove_done_callback(self._future, callback)
+        return super().remove_done_callback(callback)
 
-    @property
-    def _future(self) -> Any:
-        return self
+    def done(self) -> bool:
+        """Whether it has ended."""
+        self._noting.note(self.resource, READ)
+        return super().done()
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        self._noting.note(self.resource, READ)
+        return super().cancelled()
+
+    def result(self) -> Any:
+        """What it came to."""
+        self._noting.note(self.resource, READ)
+        return super().result()
+
+    def exception(self) -> BaseException | None:
+        """The error that it ended with."""
+        self._noting.note(self.resource, READ)
+        return super().exception()
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Cancel it."""
+        self._noting.note(self.resource, WRITE)
+        return super().cancel(msg)
 
     def _note_callback(self) -> None:
         asking = sys._getframe(2).f_globals.get("__name__", "")
@@ -115,26 +140,6 @@ class ControlledTask(_Noting, asyncio.Task[Any]):
     def __eq__(self, other: object) -> bool:
         return self is other
 
-    def done(self) -> bool:
-        """Whether it has ended."""
-        self._noting.note(self.resource, READ)
-        return super().done()
-
-    def cancelled(self) -> bool:
-        """Whether it was cancelled."""
-        self._noting.note(self.resource, READ)
-        return super().cancelled()
-
-    def result(self) -> Any:
-        """What it returned."""
-        self._noting.note(self.resource, READ)
-        return super().result()
-
-    def exception(self) -> BaseException | None:
-        """What it raised."""
-        self._noting.note(self.resource, READ)
-        return super().exception()
-
     def get_name(self) -> str:
         """What it is called."""
         self._noting.note(f"{self.resource} name", READ)
@@ -144,11 +149,6 @@ class ControlledTask(_Noting, asyncio.Task[Any]):
         """Call it something else."""
         self._noting.note(f"{self.resource} name", WRITE)
         super().set_name(value)
-
-    def cancel(self, msg: Any = None) -> bool:
-        """Ask it to stop."""
-        self._noting.note(self.resource, WRITE)
-        return super().cancel(msg)
 
 
 class ControlledFuture(_Noting, asyncio.Future[Any]):
@@ -162,26 +162,6 @@ class ControlledFuture(_Noting, asyncio.Future[Any]):
         self._given = {}
         super().__init__(loop=loop)
 
-    def done(self) -> bool:
-        """Whether it has ended."""
-        self._noting.note(self.resource, READ)
-        return super().done()
-
-    def cancelled(self) -> bool:
-        """Whether it was cancelled."""
-        self._noting.note(self.resource, READ)
-        return super().cancelled()
-
-    def result(self) -> Any:
-        """What it was ended with."""
-        self._noting.note(self.resource, READ)
-        return super().result()
-
-    def exception(self) -> BaseException | None:
-        """The error that it was ended with."""
-        self._noting.note(self.resource, READ)
-        return super().exception()
-
     def set_result(self, result: Any) -> None:
         """End it with a result."""
         self._noting.note(self.resource, WRITE)
@@ -193,11 +173,6 @@ class ControlledFuture(_Noting, asyncio.Future[Any]):
         self._noting.note(self.resource, WRITE)
         self._noting.hand_over(exception, self.resource)
         super().set_exception(exception)
-
-    def cancel(self, msg: Any = None) -> bool:
-        """Cancel it."""
-        self._noting.note(self.resource, WRITE)
-        return super().cancel(msg)
 
 
 def failed(future: asyncio.Future[Any]) -> bool:
