@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from lift_sys.core.ports import Cache, Clock
+    from lift_sys.core.cache_ports import Cache
+    from lift_sys.core.ports import Clock
 
     # Covariant, so that a node on a base class of the state is a node of the graph, too. That it
     # could then assign a state of the base class is seen when it ends.

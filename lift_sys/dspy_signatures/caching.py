@@ -5,7 +5,7 @@ was wrong in the first design is right here: a key knows the node's configuratio
 hit brings back what the node did, never a context; identical concurrent calls run once.
 """
 
-from lift_sys.core.ports import Cache as CachingStrategy
+from lift_sys.core.cache_ports import Cache as CachingStrategy
 from lift_sys.durability.cache.executor import CachedParallelExecutor
 from lift_sys.durability.cache.memory import MemoryCache as InMemoryCache
 from lift_sys.durability.cache.memory import NoOpCache

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
+from lift_sys.core.cache_ports import CacheKey
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import FunctionNode, node_name
 from lift_sys.core.policies import CachePolicy
-from lift_sys.core.ports import CacheKey
 from lift_sys.execution.code_version import code_version, named_digest
 from lift_sys.state.atomic import OpaquePart, SetPart
 from lift_sys.state.canonical import digest, digest_of

@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from lift_sys.core.cache_ports import CacheEntry
 from lift_sys.core.context import RunContext
 from lift_sys.core.events import CacheFailed, CacheHit
 from lift_sys.core.node import node_name
 from lift_sys.core.policies import Isolation
-from lift_sys.core.ports import CacheEntry
 from lift_sys.execution.cached_call import CachedCall, detached
 from lift_sys.execution.contract import Contract, Done, check
 from lift_sys.execution.engine import Engine

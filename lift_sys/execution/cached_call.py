@@ -8,10 +8,10 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
 
+from lift_sys.core.cache_ports import Cache, CacheEntry, CacheKey
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import FunctionNode, is_node, node_name
 from lift_sys.core.policies import CachePolicy
-from lift_sys.core.ports import Cache, CacheEntry, CacheKey
 from lift_sys.core.successors import End, Fork
 from lift_sys.core.usage import Usage
 from lift_sys.errors import UndeclaredReadError, UsageError

@@ -19,7 +19,8 @@ from lift_sys.execution.slots import Slots
 from lift_sys.state.reducers import Reducer
 
 if TYPE_CHECKING:
-    from lift_sys.core.ports import Cache, Journal
+    from lift_sys.core.cache_ports import Cache
+    from lift_sys.core.ports import Journal
 
 #: Told of the event loop that a run begins on, before the run makes a task; what stands around the
 #: run sets it.

@@ -11,11 +11,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
+from lift_sys.core.cache_ports import Cache
 from lift_sys.core.caching import is_caching
 from lift_sys.core.context import RunContext, RunScope
 from lift_sys.core.node import AbstractBaseNode, is_node
 from lift_sys.core.policies import CachePolicy, Isolation, RetryPolicy, Timeouts, at_least_one
-from lift_sys.core.ports import Cache
 from lift_sys.core.strategies import MergeStrategy, Strategy, as_strategy
 from lift_sys.errors import EmptyGroupError, MergeError, StrategyNotMetError
 from lift_sys.execution.closing import end_tasks

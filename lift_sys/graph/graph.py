@@ -13,10 +13,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from lift_sys.core.cache_ports import Cache
 from lift_sys.core.context import RunContext
 from lift_sys.core.events import Event
 from lift_sys.core.node import AbstractBaseNode, node_name
-from lift_sys.core.ports import Cache, Clock, Observer, RunStore
+from lift_sys.core.ports import Clock, Observer, RunStore
 from lift_sys.errors import GraphError, RunningLoopError
 from lift_sys.execution.bus import Buffer
 from lift_sys.execution.closing import end_tasks

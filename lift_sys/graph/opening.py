@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from lift_sys.core.cache_ports import Cache
 from lift_sys.core.context import RunContext, RunScope, fresh_execution_id, fresh_seed
-from lift_sys.core.ports import Cache, Clock, Journal, Observer, Opened, RunStore
+from lift_sys.core.ports import Clock, Journal, Observer, Opened, RunStore
 from lift_sys.core.usage import UsageLedger
 from lift_sys.execution.bus import Bus
 from lift_sys.execution.log import log_observer

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
-from lift_sys.core.ports import Cache, Clock, Observer, RunStore
+from lift_sys.core.cache_ports import Cache
+from lift_sys.core.ports import Clock, Observer, RunStore
 
 
 class QuietRunOptions(TypedDict, total=False):

@@ -5,8 +5,8 @@ A run looks a result up by a digest of all that decides it, and does again what 
 forgotten: in memory, in an SQLite file, or not at all.
 """
 
+from lift_sys.core.cache_ports import Cache
 from lift_sys.core.policies import CachePolicy
-from lift_sys.core.ports import Cache
 from lift_sys.durability.cache.executor import CachedParallelExecutor
 from lift_sys.durability.cache.memory import MemoryCache, NoOpCache
 from lift_sys.durability.cache.sqlite import SqliteCache

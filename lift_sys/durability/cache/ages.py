@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from lift_sys.core.ports import CacheKey, Clock
+from lift_sys.core.cache_ports import CacheKey
+from lift_sys.core.ports import Clock
 from lift_sys.errors import UsageError
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lift_sys.core.cache_ports import Cache
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import AbstractBaseNode
 from lift_sys.core.policies import CachePolicy
-from lift_sys.core.ports import Cache
 from lift_sys.durability.cache.memory import MemoryCache
 from lift_sys.execution.executor import ParallelExecutor
 from lift_sys.execution.results import NodeResult

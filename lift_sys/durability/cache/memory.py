@@ -6,8 +6,9 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from lift_sys.core.cache_ports import CacheEntry, CacheKey
 from lift_sys.core.policies import at_least_one
-from lift_sys.core.ports import CacheEntry, CacheKey, Clock
+from lift_sys.core.ports import Clock
 from lift_sys.durability.cache.ages import Ages, Span
 from lift_sys.durability.cache.matching import is_called
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
+from lift_sys.core.cache_ports import CacheEntry, CacheKey
 from lift_sys.core.node import FunctionNode
-from lift_sys.core.ports import CacheEntry, CacheKey
 from lift_sys.core.usage import Usage
 from lift_sys.durability.codec import (
     Codec,

@@ -19,8 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
+from lift_sys.core.cache_ports import CacheEntry, CacheKey
 from lift_sys.core.policies import at_least_one
-from lift_sys.core.ports import CacheEntry, CacheKey, Clock
+from lift_sys.core.ports import Clock
 from lift_sys.durability.cache.ages import Ages
 from lift_sys.durability.cache.file import PATIENCE, is_busy, prepare, reason_of
 from lift_sys.durability.cache.matching import names_of, own_name
