@@ -7,6 +7,8 @@ import sys
 
 import click
 
+from lift_sys.cli.options import json_option
+
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
@@ -21,7 +23,7 @@ import click
 @click.option("--correct", metavar="F", help="Whether the answer is right, true or false.")
 @click.option("--group", metavar="F", help="Report each value of it apart: model, experiment.")
 @click.option("--cached", metavar="F", help="Whether a cache answered; such calls are left out.")
-@click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")
+@json_option
 def agreement(
     file: str,
     question: str,

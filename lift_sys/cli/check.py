@@ -21,6 +21,7 @@ from lift_sys.cli.check_input import Subject, load_subject, parse_tolerance
 from lift_sys.cli.check_progress import Counter
 from lift_sys.cli.check_replay import Replayed, replay_one
 from lift_sys.cli.check_running import no_answer_is_exit_2, run_interruptible
+from lift_sys.cli.options import json_option
 from lift_sys.cli.services import deps_option
 from lift_sys.cli.state_input import set_option, state_option
 from lift_sys.errors import UsageError
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
 @deps_option
 @click.option("--html", type=click.Path(dir_okay=False), help="Write the report as a page, too.")
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write it as JUnit XML, too.")
-@click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")
+@json_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.pass_context
 def check(

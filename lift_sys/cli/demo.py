@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lift_sys.cli.kept import kept_words
+from lift_sys.cli.options import json_option, keep_option, name_option, quiet_option
 from lift_sys.cli.session import Session
 from lift_sys.cli.stores import opened_store, store_words
 from lift_sys.core.context import fresh_execution_id
@@ -29,17 +30,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many installed packages; about 4 requests to the model each.",
 )
-@click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")
-@click.option(
-    "--store",
-    "place",
-    metavar="[FILE|URL]",
-    is_flag=False,
-    flag_value="",
-    help="Keep the run: killed at any moment, it goes on by the command that is printed.",
-)
-@click.option("--id", "execution_id", help="Name of the run; a kept one of this name goes on.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no log.")
+@json_option
+@keep_option("Keep the run: killed at any moment, it goes on by the command that is printed.")
+@name_option
+@quiet_option
 def demo(
     packages: int, as_document: bool, place: str | None, execution_id: str | None, quiet: bool
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from lift_sys.cli.options import json_option
 from lift_sys.observe.events_json import as_json, plain
 
 
@@ -14,7 +15,7 @@ def model() -> None:
 
 @model.command("list")
 @click.option("--verify", is_flag=True, help="Read the files and compare their SHA-256.")
-@click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")
+@json_option
 def list_(verify: bool, as_document: bool) -> None:
     """List the weights on this machine; the first in the list is the one that is used."""
     from lift_sys.llm.local import list_models

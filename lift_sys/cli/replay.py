@@ -12,6 +12,7 @@ import click
 
 from lift_sys.cli.app import EXIT_FAILED
 from lift_sys.cli.kept import graph_for
+from lift_sys.cli.options import json_option, quiet_option
 from lift_sys.cli.secret_input import secret_names, secret_option, secret_values
 from lift_sys.cli.services import deps_option, services
 from lift_sys.cli.session import Session
@@ -26,8 +27,8 @@ _SHOWN = 10
 @click.command()
 @click.argument("execution_id", metavar="RUN")
 @click.argument("target", metavar="[MODULE:GRAPH]", required=False)
-@click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no log.")
+@json_option
+@quiet_option
 @secret_option
 @deps_option
 @store_option

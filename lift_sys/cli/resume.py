@@ -12,6 +12,7 @@ import click
 
 from lift_sys.cli.going_on import resume_command
 from lift_sys.cli.kept import Kept, graph_for
+from lift_sys.cli.options import show_options
 from lift_sys.cli.secret_input import secret_names, secret_option, secret_values
 from lift_sys.cli.services import deps_option, services
 from lift_sys.cli.show_run import Show
@@ -33,14 +34,7 @@ from lift_sys.errors import UsageError
 @secret_option
 @deps_option
 @store_option
-@click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")
-@click.option(
-    "--events",
-    is_flag=True,
-    help="One JSON line per event on stdout, summary on stderr; with --json: lines on stderr.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no log.")
-@click.option("-v", "--verbose", is_flag=True, help="Log lines, those for debugging included.")
+@show_options
 @click.pass_context
 def resume(
     ctx: click.Context,

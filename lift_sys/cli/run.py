@@ -11,6 +11,7 @@ import click
 from lift_sys.cli.going_on import resume_command
 from lift_sys.cli.kept import Kept
 from lift_sys.cli.loading import load_graph
+from lift_sys.cli.options import keep_option, name_option, show_options
 from lift_sys.cli.services import deps_option, services
 from lift_sys.cli.show_run import Show
 from lift_sys.cli.state_input import build_state, set_option, state_option
@@ -24,28 +25,14 @@ from lift_sys.errors import UsageError
 @click.argument("graph", metavar="MODULE:GRAPH")
 @state_option
 @set_option
-@click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")
-@click.option(
-    "--events",
-    is_flag=True,
-    help="One JSON line per event on stdout, summary on stderr; with --json: lines on stderr.",
-)
 @click.option("--seed", type=int, help="Reproduces ctx.random and the jitter of retries.")
 @click.option(
     "--max-concurrent", type=click.IntRange(min=1), help="Most nodes that run at the same time."
 )
-@click.option(
-    "--store",
-    "place",
-    metavar="[FILE|URL]",
-    is_flag=False,
-    flag_value="",
-    help="Keep the run, so that `lift resume` can go on with it; see `lift runs --help`.",
-)
-@click.option("--id", "execution_id", help="Name of the run; a kept one of this name goes on.")
+@keep_option("Keep the run, so that `lift resume` can go on with it; see `lift runs --help`.")
+@name_option
 @deps_option
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no log.")
-@click.option("-v", "--verbose", is_flag=True, help="Log lines, those for debugging included.")
+@show_options
 @click.pass_context
 def run(
     ctx: click.Context,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from lift_sys.cli.moments import parse_moment, shown_moment
+from lift_sys.cli.options import json_option
 from lift_sys.cli.stores import opened_store, store_option
 from lift_sys.cli.targets import Target
 from lift_sys.durability.facts import Status
@@ -32,7 +33,7 @@ _HEADS = ("RUN", "STATUS", "GRAPH", "CREATED", "TIME", "STEPS", "TOKENS")
 @click.option("--slowest", is_flag=True, help="The slowest first, instead of the newest.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--totals", is_flag=True, help="Numbers of these runs by status and by node.")
-@click.option("--json", "as_document", is_flag=True, help="JSON on stdout.")
+@json_option
 @store_option
 def runs(
     status: Status | None,
@@ -91,10 +92,8 @@ def _show_totals(found: Statistics, *, as_document: bool) -> None:
         for name, each in [*found.by_status.items(), *found.by_node.items()]
     ]
     heads = ("STATUS / NODE", "COUNT", "SHORTEST", "MEAN", "LONGEST", "TOKENS", "COST")
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    for row in [heads, *rows]:
-        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
-        click.echo("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip())
+    for cells in _padded([heads, *rows], texts=1):
+        click.echo("  ".join(cells).rstrip())
 
 
 def run_as_dict(record: RunRecord) -> dict[str, Any]:
@@ -118,14 +117,19 @@ def _table(found: Sequence[RunRecord]) -> list[str]:
         )
         for record in found
     ]
-    widths = [max(map(len, column)) for column in zip(_HEADS, *rows, strict=True)]
+    lines = _padded([_HEADS, *rows], texts=4)
+    for cells, record in zip(lines[1:], found, strict=True):
+        cells[1] = click.style(cells[1], fg=_COLORS.get(record.status))
+    return ["  ".join(cells).rstrip() for cells in lines]
 
-    def line(cells: Sequence[str]) -> str:
-        padded = [
-            cell.rjust(width) if index > 3 else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+
+def _padded(rows: Sequence[Sequence[str]], *, texts: int) -> list[list[str]]:
+    """Rows whose columns are as wide as they have to be: first so many texts, then numbers."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        [
+            cell.ljust(width) if index < texts else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        padded[1] = click.style(padded[1], fg=_COLORS.get(cells[1]))
-        return "  ".join(padded).rstrip()
-
-    return [line(_HEADS), *map(line, rows)]
+        for row in rows
+    ]

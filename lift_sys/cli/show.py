@@ -11,6 +11,7 @@ import click
 
 from lift_sys.cli.going_on import resume_command
 from lift_sys.cli.moments import shown_moment
+from lift_sys.cli.options import json_option
 from lift_sys.cli.runs import run_as_dict
 from lift_sys.cli.stores import opened_store, store_option
 from lift_sys.execution.log import counted, seconds
@@ -27,7 +28,7 @@ _COLORS = {"interrupted": "red", "waiting": "yellow"}
 
 @click.command()
 @click.argument("execution_id", metavar="RUN")
-@click.option("--json", "as_document", is_flag=True, help="One JSON document on stdout.")
+@json_option
 @store_option
 def show(execution_id: str, as_document: bool, place: str | None) -> None:
     """Show a kept run: each step with its status, time, tokens and what it wrote."""
