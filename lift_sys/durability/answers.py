@@ -13,8 +13,9 @@ from lift_sys.core.successors import Question
 from lift_sys.durability.codec import Codec, decode_asked
 from lift_sys.durability.facts import Fact, Json, RunRecord, chain, fact_of
 from lift_sys.durability.past import moot_steps
+from lift_sys.durability.reading import Reading
 from lift_sys.durability.secret_places import secrets_at
-from lift_sys.errors import AnswerError, JournalError, at_step
+from lift_sys.errors import AnswerError, at_step
 
 
 class Answered(NamedTuple):
@@ -57,12 +58,8 @@ def _questions(codec: Codec, record: RunRecord, facts: Sequence[Fact]) -> Iterat
     for fact in facts:
         if fact.kind != "step" or "asks" not in fact.body:
             continue
-        try:
+        with Reading(record.execution_id, fact.address):
             asked = decode_asked(codec, fact.body["successor"])
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise JournalError(
-                execution_id=record.execution_id, address=fact.address, reason=str(error)
-            ) from error
         question = Question(address=fact.address, node=fact.node, **asked)
         yield _Asked(question, fact, answers.get(fact.address), why(fact.address))
 

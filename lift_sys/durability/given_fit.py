@@ -12,8 +12,9 @@ from typing import Any
 from lift_sys.durability.codec import Codec, check_writes, decode_successor, decode_type
 from lift_sys.durability.facts import Fact, RunRecord
 from lift_sys.durability.migration import MEND_MIGRATIONS
+from lift_sys.durability.reading import Reading
 from lift_sys.durability.secret_places import with_places
-from lift_sys.errors import JournalError, SecretError, UnfitSecretError
+from lift_sys.errors import UnfitSecretError
 
 
 def refuse_unfit(
@@ -47,18 +48,9 @@ def refuse_unfit(
             raise UnfitSecretError(path=none[0], reason="it is None")
         if not (places or migrated) or ">" in fact.address:
             continue
-        try:
+        advice = MEND_MIGRATIONS if migrated else None
+        with Reading(record.execution_id, fact.address, advice=advice):
             _read(codec, state_type, body, asked.get(fact.address), given)
-        except SecretError:
-            raise
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            advice = {"advice": MEND_MIGRATIONS} if migrated else {}
-            raise JournalError(
-                execution_id=record.execution_id,
-                address=fact.address,
-                reason=str(error),
-                **advice,
-            ) from error
 
 
 def _read(

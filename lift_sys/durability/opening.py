@@ -22,6 +22,7 @@ from lift_sys.durability.given_fit import refuse_unfit
 from lift_sys.durability.inputs import other_inputs
 from lift_sys.durability.journal import RunJournal
 from lift_sys.durability.migration import MEND_MIGRATIONS, migrated
+from lift_sys.durability.reading import Reading
 from lift_sys.durability.secret_places import secret_places, start_with_places
 from lift_sys.durability.shape import differences, shape_of
 from lift_sys.durability.store import Store
@@ -30,7 +31,6 @@ from lift_sys.errors import (
     JournalError,
     MissingSecretError,
     OtherInputError,
-    SecretError,
     UnkeptValueError,
     UsageError,
 )
@@ -192,18 +192,12 @@ def _opened(
     if missing := [path for path in secret_places(record, facts) if path not in given]:
         raise MissingSecretError(paths=missing)
     journal = RunJournal(store, record, epoch, facts, codecs={graph: codec}, secrets=given)
-    try:
+    with Reading(record.execution_id):
         start, notes = start_with_places(record, [])
         node = (
             None if start is None else decode_successor(codec, start, path="start", secrets=given)
         )
         metadata = codec.decode(notes, dict[str, Any], path="metadata", secrets=given)
-    except SecretError:
-        raise
-    except (ValueError, LookupError, TypeError) as error:
-        raise JournalError(
-            execution_id=record.execution_id, address="", reason=str(error)
-        ) from error
     refuse_unfit(codec, type(state), record, facts, given)
     return _made(journal, start=node, state=state, metadata=metadata)
 
@@ -239,16 +233,11 @@ def _state_of(
 ) -> Any:
     given = dict(secrets or {})
     try:
-        return codec.decode(record.state, graph.state_type or Any, secrets=given)
+        with Reading(record.execution_id, what="its initial state"):
+            return codec.decode(record.state, graph.state_type or Any, secrets=given)
     except MissingSecretError as error:  # all that are missing are named at once
         later = [path for path in secret_places(record, facts) if path not in given]
         raise MissingSecretError(paths=[*error.paths, *later]) from None
-    except SecretError:
-        raise
-    except (ValueError, LookupError, TypeError) as error:
-        raise JournalError(
-            execution_id=record.execution_id, address="", reason=f"its initial state: {error}"
-        ) from error
 
 
 def _refuse_no_run(record: RunRecord) -> None:

@@ -20,7 +20,8 @@ from lift_sys.durability.codec import (
 )
 from lift_sys.durability.endings import ends_of, errors_in
 from lift_sys.durability.facts import Fact, Json, chain
-from lift_sys.errors import SecretError, UnkeptValueError
+from lift_sys.durability.reading import Reading
+from lift_sys.errors import UnkeptValueError
 from lift_sys.execution.isolation import Base
 from lift_sys.execution.join import Joined
 from lift_sys.execution.record import Record
@@ -85,10 +86,8 @@ class Page:
     def _counted(self, fact: Fact, name: str) -> Record | None:
         """What a step, or lost branches, had counted; None if nothing is said of it."""
         form: Any = fact.body.get(name)
-        try:
+        with self._reading(fact, "its counts"):
             return None if form is None else Record.of(form)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            self._journal.refuse(fact.address, f"its counts: {error!r}")
 
     def _take(self, kind: Any) -> Fact | None:
         """The fact of this kind about the last step, if it has the same past."""
@@ -104,7 +103,7 @@ class Page:
 
     def _redo(self, fact: Fact, ctx: RunContext[Any], before: Snapshot[Any]) -> Snapshot[Any]:
         body, after = fact.body, before
-        try:
+        with self._reading(fact):
             if "writes" in body:
                 ctx.state = self._applied(body, "writes", ctx.state, before.root.cls)
                 after = before.refresh(ctx.state)
@@ -114,10 +113,6 @@ class Page:
             if "provenance" in body:
                 ctx.provenance = self._applied(body, "provenance", ctx.provenance)
                 self._provenance = self._provenance.refresh(ctx.provenance, name="provenance")
-        except SecretError:
-            raise
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            self._journal.refuse(fact.address, str(error))
         self._digest = fact.digest
         self._has_notes = bool(ctx._metadata), bool(ctx._provenance)
         return after
@@ -128,14 +123,10 @@ class Page:
         return apply_writes(self._codec, live, body[name], kind, path=path, secrets=secrets)
 
     def _decoded(self, fact: Fact) -> Any:
-        try:
+        with self._reading(fact, "its successor"):
             return decode_successor(
                 self._codec, fact.body["successor"], path=fact.node, secrets=self._journal.secrets
             )
-        except SecretError:
-            raise
-        except (ValueError, LookupError, TypeError) as error:
-            self._journal.refuse(fact.address, f"its successor: {error}")
 
     def begin(self, ctx: RunContext[Any], node: Any) -> None:
         """An attempt starts."""
@@ -223,10 +214,11 @@ class Page:
         return None if stopping is None else RecordedJoin(stopping=stopping, lost=lost)
 
     def _failed(self, fact: Fact) -> dict[int, BaseException]:
-        try:
+        with self._reading(fact, "why branches failed"):
             return errors_in(fact.body)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            self._journal.refuse(fact.address, f"why branches failed: {error!r}")
+
+    def _reading(self, fact: Fact, what: str = "") -> Reading:
+        return Reading(self._journal.execution_id, fact.address, what)
 
     async def joined(
         self,
@@ -275,14 +267,10 @@ class Page:
             self._digest = fact.digest
             if "value" not in fact.body:
                 return None
-            try:
+            with self._reading(fact, "its answer"):
                 return self._codec.decode(
                     fact.body["value"], asked.schema, path="answer", secrets=self._journal.secrets
                 )
-            except SecretError:
-                raise
-            except (ValueError, LookupError, TypeError) as error:
-                self._journal.refuse(fact.address, str(error))
         if asked.until is not None and ctx.now() >= asked.until:
             self._digest = await self._journal.keep(
                 "answer", ctx, node, self._digest, {"late": True}

@@ -18,10 +18,11 @@ from lift_sys.durability.codec import Codec, Names
 from lift_sys.durability.endings import without_times
 from lift_sys.durability.facts import Fact, RunRecord
 from lift_sys.durability.past import is_before
+from lift_sys.durability.reading import Reading
 from lift_sys.durability.secret_places import with_places
 from lift_sys.durability.store import Store
 from lift_sys.durability.stores.memory import MemoryStore
-from lift_sys.errors import AnswerError, JournalError, LiftError, MissingSecretError
+from lift_sys.errors import AnswerError, LiftError
 from lift_sys.graph.graph import Graph
 
 # A value longer than this is cut in the text.
@@ -190,14 +191,8 @@ def _answer(
     secrets: Mapping[str, Any] | None,
 ) -> Any:
     form = with_places(fact, [])["value"]
-    try:
+    with Reading(record.execution_id, fact.address, "its answer"):
         return codec.decode(form, question.schema, path="answer", secrets=secrets)
-    except MissingSecretError:
-        raise
-    except (ValueError, LookupError, TypeError) as error:
-        raise JournalError(
-            execution_id=record.execution_id, address=fact.address, reason=str(error)
-        ) from error
 
 
 _NOTHING = Fact(kind="answer", address="", node="", started_at=datetime.fromtimestamp(0, UTC))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from lift_sys.durability.facts import Fact, Json, RunRecord
-from lift_sys.errors import JournalError
+from lift_sys.durability.reading import Reading
 
 _text_of: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 _MARK: Final = '"$": "secret"'
@@ -51,16 +51,11 @@ def secret_places(record: RunRecord, facts: Sequence[Fact]) -> list[str]:
         JournalError: A fact, or the record, is not what was written.
     """
     found: list[str] = []
-    address = ""
-    try:
+    with Reading(record.execution_id):
         start_with_places(record, found)
-        for fact in facts:
-            address = fact.address
+    for fact in facts:
+        with Reading(record.execution_id, fact.address):
             with_places(fact, found)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise JournalError(
-            execution_id=record.execution_id, address=address, reason=str(error)
-        ) from error
     return list(dict.fromkeys(found))
 
 
