@@ -71,7 +71,7 @@ class Graph(Generic[StateT]):
         if executor is not None and not isinstance(executor, ParallelExecutor):
             raise TypeError(f"`executor` is a ParallelExecutor, not {executor!r}")
         self.start = start
-        self.name = name or _name_of(start)
+        self.name = name or (start.__name__ if isinstance(start, type) else node_name(start))
         self.executor: ParallelExecutor[StateT] = executor or ParallelExecutor(_DEFAULT_CONCURRENT)
         self.has_own_executor = executor is not None
         # What the engine needs to know of each node class, found once; by class, and the classes
@@ -287,10 +287,6 @@ class Graph(Generic[StateT]):
             and engine.cache_policy is own.cache_policy
         )
         return self._contracts if is_own else {}
-
-
-def _name_of(start: Any) -> str:
-    return start.__name__ if isinstance(start, type) else node_name(start)
 
 
 def _loop_is_running() -> bool:
