@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -38,19 +38,27 @@ def changes(old: Snapshot[Any], new: Snapshot[Any], *, in_order: bool = False) -
     if not (old.simple and new.simple):
         shared = _shared(old.root) | _shared(new.root)
     operations = tuple(_differences(old.root, new.root, (), shared, in_order))
-    replaced = {each.path for each in operations if isinstance(each, Set)}
+    replaced: dict[Path, set[Any]] = {}
+    for each in operations:
+        if isinstance(each, Set):
+            if not each.path:  # the whole, with the fields that are set there
+                return WriteSet(operations)
+            replaced.setdefault(each.path[:-1], set()).add(each.path[-1])
     return WriteSet(operations, tuple(_given(old.root, new.root, (), replaced, set())))
 
 
 def _given(
-    old: Node, new: Node, path: Path, replaced: AbstractSet[Path], met: set[int]
+    old: Node, new: Node, path: Path, replaced: Mapping[Path, AbstractSet[Any]], met: set[int]
 ) -> Iterator[Given]:
-    """Where other fields were set than those that the writes set."""
-    if old is new or type(old) is not type(new) or path in replaced or id(new) in met:
+    """Where other fields were set than those that the writes set.
+
+    `replaced` has the last steps to what they set, by the path of what that is in.
+    """
+    if old is new or type(old) is not type(new) or id(new) in met:
         return
     met.add(id(new))
+    here = replaced.get(path, frozenset())
     if isinstance(old, ModelPart) and isinstance(new, ModelPart):
-        here = {name for name in new.values if (*path, name) in replaced}
         if new.fields_set != old.fields_set | (here - old.shape.private):
             yield Given(path, new.fields_set)
     if not isinstance(old, (ModelPart, DictPart, ListPart)) or not isinstance(new, Part):
@@ -59,8 +67,8 @@ def _given(
     pairs = dict(enumerate(known)) if isinstance(old, ListPart) else known
     for key in new.children:
         # What did not change is one object in both snapshots.
-        if key in pairs and pairs[key] is not values[key]:
-            yield from _given(pairs[key], values[key], (*path, new.step(key)), replaced, met)
+        if key in pairs and pairs[key] is not values[key] and (step := new.step(key)) not in here:
+            yield from _given(pairs[key], values[key], (*path, step), replaced, met)
 
 
 def changed_paths(old: Snapshot[Any], new: Snapshot[Any]) -> tuple[str, ...]:
