@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
+from pydantic import BaseModel
+
 from lift_sys.core.context import RunContext
 from lift_sys.core.node import BaseNode, newest_definition
 from lift_sys.graph.names import ScopeNames
@@ -78,7 +80,9 @@ class Declaration:
         if isinstance(annotation, typing.TypeVar):
             annotation = annotation.__bound__
         found = None if annotation is None else self._tried(annotation)
-        return found if isinstance(found, type) else None
+        # `Any` (which is a class) and `BaseModel` itself say that every state will do.
+        is_said = isinstance(found, type) and found not in (Any, BaseModel)
+        return found if is_said else None
 
     def _tried(self, annotation: Any) -> Any:
         try:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any, get_args, get_origin
 
+from pydantic import BaseModel
+
 from lift_sys.core.successors import End, Stop
 from lift_sys.graph.structure import ForkEdge, NodeSpec, Structure
 from lift_sys.state.misplaced import misplaced_reducers
@@ -22,8 +24,12 @@ def check_structure(structure: Structure) -> list[str]:
     """List all mistakes of a graph; empty if it may run."""
     state = structure.state
     mistakes = list(structure.mistakes)
-    if state is not None:
+    if state is not None and issubclass(state, BaseModel):
         mistakes += misplaced_reducers(state)
+    elif state is not None:
+        mistakes.append(
+            f"The state `{state.__name__}` is no pydantic model. Derive it from `pydantic.BaseModel`."
+        )
     finishing, ending = _finishing(structure), _ending(structure)
     for spec in structure.nodes.values():
         if spec.node not in finishing:

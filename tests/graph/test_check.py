@@ -5,6 +5,7 @@ from functools import reduce
 from operator import or_
 from typing import Annotated, Any, NoReturn
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -164,6 +165,31 @@ def test_start_that_does_not_say_its_state():
 
 A = made("A", End, writes=("plan",))
 B = made("B", End, writes=("plan",))
+
+
+@pytest.mark.parametrize("state", [Any, BaseModel])
+def test_a_node_for_every_state_fits_into_every_graph(state):
+    """As the start, and after a node that says its state."""
+
+    class First(BaseNode[state]):
+        async def run(self, ctx: RunContext[Any]) -> "Second": ...
+
+    class Second(BaseNode[Doc]):
+        async def run(self, ctx: Ctx) -> "Last": ...
+
+    class Last(BaseNode[state]):
+        async def run(self, ctx: RunContext[Any]) -> End[None]: ...
+
+    assert [mistakes_from(start) for start in (First, Second)] == [[], []]
+
+
+def test_a_state_that_is_no_model_is_a_mistake():
+    class Counts(BaseNode[int]):
+        async def run(self, ctx: RunContext[Any]) -> End[None]: ...
+
+    assert mistakes_from(Counts) == [
+        "The state `int` is no pydantic model. Derive it from `pydantic.BaseModel`."
+    ]
 
 
 def test_all_mistakes_are_reported_at_once_in_a_stable_order():

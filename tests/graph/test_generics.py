@@ -64,7 +64,7 @@ def test_state_comes_through_generic_bases():
     assert spec_of(Bound).state is Doc
     assert spec_of(BoundAgain).state is Doc
     assert spec_of(BoundAgain).nodes == {Leaf}
-    assert spec_of(Middle).state is BaseModel
+    assert spec_of(Middle).state is None  # every one will do
     assert spec_of(Middle).dynamic
 
 
