@@ -40,6 +40,9 @@ class Session:
         verbose: Log lines, debugging ones included, whatever stderr is.
         outermost: Log no more than the outermost group and warnings.
         last_words: What is said besides when it is interrupted.
+
+    Attributes:
+        on_cancelled: Called when it was interrupted and has ended, to think of better last words.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Session:
     ) -> None:
         self.outermost = outermost
         self.last_words = last_words
+        self.on_cancelled: Callable[[], None] = lambda: None
         self.board = Board()
         self.events = None if events_to is None else JsonLines(events_to)
         watched = not quiet and events_to is None
@@ -86,6 +90,7 @@ class Session:
             with _log_lines(self.level, outermost=self.outermost):
                 return runner.run(watched)
         except InterruptedRunError as interrupted:
+            self.on_cancelled()
             self._say_cancelled()
             raise click.exceptions.Exit(interrupted.exit_code) from None
         except asyncio.CancelledError:

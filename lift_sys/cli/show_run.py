@@ -110,6 +110,7 @@ class Show:
         assert self.kept is not None
         if not (self.events and self.as_document):  # stderr is for events
             self.session.last_words = self.kept.words()
+            self.session.on_cancelled = self._look
             if not self.quiet:
                 click.echo(self.session.last_words, err=True)
 

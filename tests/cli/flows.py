@@ -220,6 +220,20 @@ class Unlocks(BaseNode[Vault]):
         return End(f"{len(ctx.state.key.get_secret_value())} letters")
 
 
+class Rekeys(BaseNode[Door]):
+    """Writes a secret, and waits."""
+
+    async def run(self, ctx: RunContext[Door]) -> "Stands":
+        ctx.state.key = SecretStr("another")
+        return Stands()
+
+
+class Stands(BaseNode[Door]):
+    async def run(self, ctx: RunContext[Door]) -> End:
+        await asyncio.sleep(600)
+        return End()
+
+
 class Hoard(BaseModel):
     things: object = Kettle()
 

@@ -57,3 +57,18 @@ def test_sigterm_is_a_cancellation_too(start_lift):
     process.communicate(timeout=20)
 
     assert process.returncode == 143
+
+
+def test_the_last_words_name_what_the_run_needs_by_now(start_lift, tmp_path):
+    """A secret that a step has written is needed to go on, too."""
+    kept = ["--store", str(tmp_path / "runs.db"), "--id", "one"]
+    process = start_lift("run", "flows:Rekeys", "--set", "key=hush", "--events", *kept)
+    wait_for_events(process, "Stands")
+
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+
+    assert process.returncode == 130
+    first, last = [line for line in err.splitlines() if "lift resume" in line]
+    assert "--secret key=ENV_NAME" in first
+    assert last == f"{first} --secret 0:key=ENV_NAME"
