@@ -58,9 +58,9 @@ def _given(
         return
     met.add(id(new))
     here = replaced.get(path, frozenset())
-    if isinstance(old, ModelPart) and isinstance(new, ModelPart):
-        if new.fields_set != old.fields_set | (here - old.shape.private):
-            yield Given(path, new.fields_set)
+    is_model = isinstance(old, ModelPart) and isinstance(new, ModelPart)
+    if is_model and new.fields_set != old.fields_set | (here - old.shape.private):
+        yield Given(path, new.fields_set)
     if not isinstance(old, (ModelPart, DictPart, ListPart)) or not isinstance(new, Part):
         return
     values, known = new.values, old.values
