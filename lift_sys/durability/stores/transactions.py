@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any, Protocol
 
 from lift_sys.durability.stores import statements
@@ -176,11 +175,15 @@ class Transactions:
 
 def _parts(jobs: Sequence[Job | Commit]) -> list[list[Job | Commit]]:
     """Each job alone, but commits of the same run and epoch together where they follow each other."""
-
-    def key(job: Job | Commit) -> object:
-        return (job.run, job.epoch) if isinstance(job, Commit) else job
-
-    return [list(together) for _, together in groupby(jobs, key)]
+    parts: list[list[Job | Commit]] = []
+    before: tuple[str, int] | None = None
+    for job in jobs:
+        here = (job.run, job.epoch) if isinstance(job, Commit) else None
+        if here is None or here != before:
+            parts.append([])
+        parts[-1].append(job)
+        before = here
+    return parts
 
 
 def _tell(job: Job | Commit, result: Any) -> None:

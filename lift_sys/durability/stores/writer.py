@@ -177,16 +177,18 @@ class Writer(Executor):
 
     def _drain(self, patience: float | None) -> list[Entry]:
         """All that is queued, once there is anything."""
-        found: list[Entry] = []
         try:
-            found.append(self._queue.get(timeout=patience))
-            while True:
-                found.append(self._queue.get_nowait())
+            found = [self._queue.get(timeout=patience)]
         except Empty:
-            return found
+            return []
+        while not self._queue.empty():  # nobody else takes from it
+            found.append(self._queue.get())
+        return found
 
     def _due(self, *, everything: bool) -> list[Commit]:
         """Marks whose time has come."""
+        if not self._held:
+            return []
         with self._lock:
             now = time.monotonic()
             keys = [key for key, (due, _, _) in self._held.items() if everything or due <= now]
