@@ -32,6 +32,9 @@ from lift_sys.durability import SqliteStore
 from lift_sys.reducers import Append
 
 STEPS, BRANCHES, NODES, ROUNDS = 100, 1000, 10_000, 9
+CHAINS = (
+    25  # rounds of chains: what a thread's wake-up takes differs by a third from one to the next
+)
 ANSWER = "An answer of a model, which is about as long as answers often are. " * 7
 
 
@@ -138,13 +141,13 @@ class Ways:
 async def chain(folder: Path) -> list[Figure]:
     """Seconds of a step in a chain, beside those of a plain insert, here and from a thread."""
     rounds = []
-    for number in range(ROUNDS):
+    for number in range(CHAINS):
         async with opened(folder) as ways:
             rounds.append(await ways.round(str(number)))
     async with opened(folder) as ways:
         for number in range(LOG_IS_FULL):
             await ways.round(f"before {number}")
-        later = [await ways.round(f"later {number}") for number in range(ROUNDS)]
+        later = [await ways.round(f"later {number}") for number in range(CHAINS)]
     return [
         _over_bare(f"kept chain of {STEPS}, a step", rounds, 0, goal=1.5),
         _over_bare("a plain insert, awaited from a thread", rounds, 2),

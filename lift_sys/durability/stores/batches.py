@@ -11,6 +11,7 @@ from asyncio.base_events import BaseEventLoop
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from weakref import WeakKeyDictionary
 
 from lift_sys.durability.stores.database import Row
 from lift_sys.durability.stores.transactions import Commit
@@ -51,10 +52,14 @@ class Batch:
         future: For such a loop: done when all are kept or have failed.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        ended: Callable[[asyncio.AbstractEventLoop], None],
+    ) -> None:
         self.commits: list[Commit] = []
         self.future: Future[None] = Future()
-        self._loop = loop
+        self._loop, self._ended = loop, ended
         self._outcomes: list[Outcome] = []
         self._left = 0
         # Other loops are woken without what a `Future` of a thread costs, which is two more turns.
@@ -82,6 +87,7 @@ class Batch:
 
     def tell(self, done: object = None) -> None:
         """Tell everybody; for the loop."""
+        self._ended(self._loop)
         for outcome in self._outcomes:
             if outcome.waiter.done():
                 continue
@@ -98,7 +104,7 @@ class Batch:
 
 
 class Batches:
-    """The batches of one store that are not sent yet, one for each loop.
+    """What goes to the writer from each loop: at once while it writes nothing else of that loop.
 
     Args:
         send: Sends one to the writer.
@@ -107,20 +113,33 @@ class Batches:
     def __init__(self, send: Callable[[Batch], None]) -> None:
         self._send = send
         self._open: dict[asyncio.AbstractEventLoop, Batch] = {}
+        # Weak: a loop that is closed meanwhile hears of nothing any more.
+        self._under_way: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
 
     async def commit(self, run: str, epoch: int, rows: Sequence[Row]) -> None:
         """Keep facts, for good when this returns."""
         loop = asyncio.get_running_loop()
-        batch = self._open.get(loop)
-        if batch is None:
-            batch = self._open[loop] = Batch(loop)
-            loop.call_soon(self.flush, loop)
         waiter = loop.create_future()
-        batch.add(run, epoch, rows, waiter)
+        batch = self._open.get(loop)
+        if batch is not None:
+            batch.add(run, epoch, rows, waiter)
+        else:
+            batch = self._open[loop] = Batch(loop, self._ended)
+            batch.add(run, epoch, rows, waiter)
+            if loop in self._under_way:
+                loop.call_soon(self.flush, loop)
+            else:
+                self.flush(loop)
         await waiter
 
     def flush(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send what waits in a loop; it may have been sent before."""
         batch = self._open.pop(loop, None)
         if batch is not None:
+            self._under_way[loop] = self._under_way.get(loop, 0) + 1
             self._send(batch)
+
+    def _ended(self, loop: asyncio.AbstractEventLoop) -> None:
+        left = self._under_way.pop(loop) - 1
+        if left:
+            self._under_way[loop] = left

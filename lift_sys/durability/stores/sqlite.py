@@ -19,6 +19,8 @@ from lift_sys.errors import StoreError
 APPLICATION_ID: Final = 0x6C696674
 #: Seconds to wait for another process that writes.
 PATIENCE: Final = 30.0
+#: Pages after which SQLite writes its log back; measured, see `docs/decisions/0008`.
+LOG_PAGES: Final = 40
 OLDEST: Final = (3, 35, 0)  # has RETURNING; of 2021
 
 _REASONS: Final = {
@@ -129,8 +131,9 @@ class SqliteConnection:
         self._raw.execute("PRAGMA synchronous = FULL")
         self._raw.execute("PRAGMA fullfsync = ON")
         # A log that is short is soon written over. One that grows lets each commit wait for the
-        # file system's own journal, too: half as long again as the rest of it.
-        self._raw.execute("PRAGMA wal_autocheckpoint = 64")
+        # file system's own journal, too, which takes half as long again as the rest of it; to
+        # write a log back takes as long as four commits.
+        self._raw.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
 
     def execute(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
         """Run one statement."""
