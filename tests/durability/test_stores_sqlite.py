@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import os
 import shutil
 import sqlite3
 import sys
@@ -348,28 +347,6 @@ async def test_a_forgotten_store_ends_its_thread(tmp_path):
     await asyncio.to_thread(thread.join, 10)
 
     assert not thread.is_alive()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_forked_child_opens_the_file_itself(tmp_path):
-    """It has no writer thread and may not use its parent's connection; both go on."""
-    said = run_python(
-        """
-        store = SqliteStore(sys.argv[1])
-        asyncio.run(store.create(run()))
-        child = os.fork()
-        if child == 0:
-            asyncio.run(store.commit("r1", 0, [fact("child")]))
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
-        asyncio.run(store.commit("r1", 0, [fact("parent")]))
-        print([kept.address for kept in asyncio.run(store.load("r1"))[1]])
-        asyncio.run(store.check())
-        """,
-        tmp_path / "runs.db",
-    )
-
-    assert said == "['child', 'parent']\n"
 
 
 async def test_commits_that_wait_together_share_a_transaction(tmp_path):

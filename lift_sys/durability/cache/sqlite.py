@@ -26,6 +26,7 @@ from lift_sys.durability.cache.ages import Ages
 from lift_sys.durability.cache.file import PATIENCE, is_busy, prepare, reason_of
 from lift_sys.durability.cache.matching import names_of, own_name
 from lift_sys.durability.cache.records import Records
+from lift_sys.durability.forks import Parted
 from lift_sys.errors import StoreError
 
 ResultT = TypeVar("ResultT")
@@ -33,7 +34,7 @@ ResultT = TypeVar("ResultT")
 _THREADS: Final = 4
 
 
-class SqliteCache:
+class SqliteCache(Parted):
     """Keeps results of nodes in an SQLite file, which is made if it is not there.
 
     It is opened at once, so that a wrong file is known before anything runs. Values are kept as
@@ -65,11 +66,9 @@ class SqliteCache:
         self.max_size = max_size
         self.ttl = ttl
         self._records = Records()
-        self._connections: list[sqlite3.Connection] = []
-        self._own = threading.local()
-        self._writing = threading.Lock()
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="lift-cache")
         self._closed = False
+        self._begin_anew()
+        super().__init__()
         self._explained(self._prepare)
 
     def __repr__(self) -> str:
@@ -142,8 +141,21 @@ class SqliteCache:
         """Let go of the file; the cache can't be used any more."""
         self._closed = True
         self._threads.shutdown()
+        with self._under_way():
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the file; it is opened again when it is needed."""
+        self._own = threading.local()
         while self._connections:
             self._connections.pop().close()
+
+    def _begin_anew(self) -> None:
+        """Begin without threads and connections."""
+        self._connections: list[sqlite3.Connection] = []
+        self._own = threading.local()
+        self._writing = threading.Lock()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="lift-cache")
 
     def __enter__(self) -> SqliteCache:
         return self
@@ -167,7 +179,8 @@ class SqliteCache:
 
     def _explained(self, act: Callable[..., ResultT], *arguments: Any, **options: Any) -> ResultT:
         try:
-            return act(*arguments, **options)
+            with self._under_way():
+                return act(*arguments, **options)
         except sqlite3.Error as error:
             if "patience" in options and is_busy(error):
                 raise _BusyError from error

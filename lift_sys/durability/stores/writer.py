@@ -7,7 +7,6 @@ commit is kept was told after the disk had it.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeAlias
 
 from lift_sys.durability.facts import Fact
+from lift_sys.durability.forks import Parted
 from lift_sys.durability.stores.batches import Batch
 from lift_sys.durability.stores.database import Database
 from lift_sys.durability.stores.rows import fact_row
@@ -49,7 +49,7 @@ class Order:
         return self.begin().result()
 
 
-class Writer(Executor):
+class Writer(Parted, Executor):
     """Runs jobs in its thread, which starts with the first one.
 
     It is an executor, so that event loops with a clock of their own know that somebody works.
@@ -58,8 +58,8 @@ class Writer(Executor):
     def __init__(self, database: Database, *, hold: float = HOLD) -> None:
         self._database, self._hold = database, hold
         self._closed = False
-        self._of_parents: list[Transactions] = []
-        self._begin()
+        self._begin_anew()
+        super().__init__()
 
     def submit(self, order: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Begin an `Order`."""
@@ -72,7 +72,6 @@ class Writer(Executor):
         Raises:
             StoreError: The store is closed.
         """
-        self._notice_fork()
         with self._lock:
             if self._closed:
                 reason = "it was closed before. Make another store for the same place."
@@ -91,7 +90,6 @@ class Writer(Executor):
 
     def hold(self, run: str, epoch: int, fact: Fact) -> None:
         """Commit a mark soon, unless its step is committed before; nobody waits for it."""
-        self._notice_fork()
         with self._lock:
             if self._closed:
                 return
@@ -103,7 +101,6 @@ class Writer(Executor):
 
     def close(self) -> Future[None]:
         """Do what waits, then end the thread; the future is done when everything is let go of."""
-        self._notice_fork()
         with self._lock:
             if not self._closed:
                 self._closed = True
@@ -117,24 +114,23 @@ class Writer(Executor):
         """Let the thread end, without waiting: nobody uses the store any more."""
         # No lock: the garbage collector may call this anywhere, also where the lock is held.
         self._closed = True
-        if self._pid == os.getpid():
-            self._queue.put(Signal.CLOSE)
+        self._queue.put(Signal.CLOSE)
 
-    def _begin(self) -> None:
-        self._pid = os.getpid()
+    def _let_go(self) -> None:
+        """Close the connection; the next job opens another."""
+        self._transactions.close()
+
+    def _begin_anew(self) -> None:
+        """Begin without a thread, a connection, and anything to do."""
         self._lock = threading.Lock()
         self._queue: SimpleQueue[Entry] = SimpleQueue()
         self._held: dict[tuple[str, str], tuple[float, int, Fact]] = {}
         self._thread: threading.Thread | None = None
         self._asleep = False
         self._end: Future[None] = Future()
+        if self._closed:
+            self._end.set_result(None)
         self._transactions = Transactions(self._database)
-
-    def _notice_fork(self) -> None:
-        """Begin anew in a forked process, which has no thread, and may not use the connection."""
-        if self._pid != os.getpid():
-            self._of_parents.append(self._transactions)  # nor close it
-            self._begin()
 
     def _start(self) -> None:
         if self._thread is None:
@@ -152,8 +148,10 @@ class Writer(Executor):
                     jobs += entry.commits
                 elif not isinstance(entry, Signal):
                     jobs.append(entry)
-            self._transactions.perform(jobs)
-        self._transactions.close()
+            with self._under_way():
+                self._transactions.perform(jobs)
+        with self._under_way():
+            self._transactions.close()
         if self._end.running():
             self._end.set_result(None)
 
