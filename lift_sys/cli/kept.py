@@ -105,6 +105,6 @@ class Kept:
 
     async def _begun(self) -> None:
         record, facts = await self.store.load(self.execution_id)
-        self.went_on = record.epoch > 0
+        self.went_on = record.takeovers > 0
         self.said = self._command(record, facts)
         self.on_begun()

@@ -136,7 +136,7 @@ async def audit_installed(
             store=store,
             execution_id=execution_id,
         )
-    went_on = store is not None and (await store.load(result.execution_id))[0].epoch > 0
+    went_on = store is not None and (await store.load(result.execution_id))[0].takeovers > 0
     return DemoReport(
         audit=result.state,
         parallel=parallel,

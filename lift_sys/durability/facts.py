@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, JsonValue
+
+from lift_sys.core.context import fresh_seed
 
 #: A value of typed JSON, as `codec` makes it.
 Json: TypeAlias = JsonValue
@@ -23,6 +25,9 @@ _canonical = json.JSONEncoder(
 ).encode
 
 _set = object.__setattr__
+
+# A run's epochs begin at a multiple of this, which is drawn; JSON can say all of them.
+_EPOCHS: Final = 2**20
 
 #: What stands for the graph's name in the records of saved states, which are no runs.
 SAVED = "(saved state)"
@@ -113,7 +118,8 @@ class RunRecord(BaseModel):
         target: Where the command line found the graph, `module:name` or `file.py:name`, and
             after it its `--deps`; "" if not known.
         status: How it stands.
-        epoch: How often the run was taken over; a worker of an earlier epoch is fenced off.
+        epoch: Names who works on it: grows when the run is taken over, and whoever knows another
+            one is fenced off.
         user_id: Whose it is.
         seed: Of `ctx.random`.
         input: Digest of what it was started with; the same id with another input is refused.
@@ -151,6 +157,16 @@ class RunRecord(BaseModel):
     steps: int = 0
     tokens: int = 0
     cost: float | None = None
+
+    @property
+    def takeovers(self) -> int:
+        """How often the run was taken over, so 0 while who began it works on it."""
+        return self.epoch % _EPOCHS
+
+
+def first_epoch() -> int:
+    """That of a new run. Whoever works on an older one of its name, which was deleted, has another."""
+    return fresh_seed() % 2**32 * _EPOCHS
 
 
 def chain(before: str, body: Any) -> str:

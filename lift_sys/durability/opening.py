@@ -17,7 +17,7 @@ from lift_sys.durability.codec import (
     decode_successor,
     encode_successor,
 )
-from lift_sys.durability.facts import SAVED, Fact, RunRecord, input_of
+from lift_sys.durability.facts import SAVED, Fact, RunRecord, first_epoch, input_of
 from lift_sys.durability.given_fit import refuse_unfit
 from lift_sys.durability.inputs import other_inputs
 from lift_sys.durability.journal import RunJournal
@@ -70,6 +70,7 @@ class KeepsRuns:
             execution_id=execution_id,
             graph=graph.name,
             target=target,
+            epoch=first_epoch(),
             user_id=user_id,
             seed=fresh_seed() if seed is None else seed,
             start=None if given is None else encode_successor(codec, given, path="start"),
@@ -83,7 +84,9 @@ class KeepsRuns:
         # As the caller gave it: the secrets in it are not in the record.
         begun = {"start": given, "state": state, "metadata": dict(metadata or {})}
         if await self.create(record):
-            return _made(RunJournal(self, record, 0, codecs={graph: codec}, secrets={}), **begun)
+            return _made(
+                RunJournal(self, record, record.epoch, codecs={graph: codec}, secrets={}), **begun
+            )
         known, facts = await self.load(execution_id)
         _refuse_no_run(known)
         others = other_inputs(codec, graph, known, record, seed=seed)

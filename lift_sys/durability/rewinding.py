@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from lift_sys.core.address import declared_order, places
 from lift_sys.core.context import fresh_execution_id
 from lift_sys.durability.codec import Codec, Names
-from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, chain
+from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, chain, first_epoch
 from lift_sys.durability.past import is_before
 from lift_sys.durability.store import Store
 from lift_sys.errors import JournalError, UsageError
@@ -67,7 +67,7 @@ async def rewind(
         update={
             "execution_id": name,
             "status": "suspended",
-            "epoch": 0,
+            "epoch": first_epoch(),
             "parent": execution_id,
             "parent_address": at,
             "created_at": now,

@@ -159,3 +159,43 @@ async def look(open_store):
         await store.check()
         runs = await store.runs(RunQuery(limit=1000))
         return {"kept": await kept_in(store), "statuses": sorted({run.status for run in runs})}
+
+
+class Held(BaseNode[Work]):
+    """Works until it may go on."""
+
+    async def run(self, ctx: RunContext[Work]) -> End[str]:
+        name, begun, may_end = ctx.deps
+        ctx.state.done[name] = 1
+        begun.set()
+        await may_end.wait()
+        return End(name)
+
+
+async def test_who_works_on_a_removed_run_is_not_in_the_next_one_of_its_name(store):
+    """Its steps would be those of a run that it knows nothing of, and it would end that run."""
+    graph = Graph(Held)
+    old, new = [(name, asyncio.Event(), asyncio.Event()) for name in ("old", "new")]
+    async with asyncio.TaskGroup() as group:
+
+        async def run(deps):
+            return await graph.run(state=Work(), store=store, execution_id="run", deps=deps)
+
+        async def fenced():
+            with pytest.raises(FencedError):
+                await run(old)
+
+        stale = group.create_task(fenced())
+        await old[1].wait()
+        await store.delete("run")
+        fresh = group.create_task(run(new))
+        await new[1].wait()
+        old[2].set()
+        await stale
+        record, facts = await store.load("run")
+        assert (record.status, record.takeovers) == ("running", 0)
+        assert [fact for fact in facts if fact.kind == "step"] == []
+        new[2].set()
+
+    assert (await fresh).output == "new"
+    assert (await graph.resume("run", store=store)).output == "new"

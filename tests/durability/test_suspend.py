@@ -228,7 +228,7 @@ async def test_an_answer_that_nobody_waits_for_is_refused(first, reason):
             await graph.resume("run", store=store, deps=ran, answers={key: {"granted": True}})
 
     record, facts = await store.load("run")
-    assert record.epoch == 0
+    assert record.takeovers == 0
     assert not [fact for fact in facts if fact.kind == "answer"]
 
 
