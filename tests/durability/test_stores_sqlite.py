@@ -19,6 +19,7 @@ from durability.records import fact, run
 from lift_sys.durability import RunQuery, SqliteStore
 from lift_sys.durability.stores import sqlite as sqlite_module
 from lift_sys.durability.stores.schema import NEWEST
+from lift_sys.durability.stores.sqlite import SqliteConnection
 from lift_sys.errors import JournalError, MissingSecretError, OtherInputError, StoreError
 from lift_sys.state.canonical import digest
 
@@ -145,6 +146,23 @@ async def test_a_foreign_or_newer_file_is_not_touched(tmp_path, text, reason):
     assert path.read_bytes() == before
     assert str(path) in str(error.value)
     assert [found.name for found in tmp_path.iterdir()] == ["other.db"]
+
+
+async def test_a_file_that_another_process_makes_meanwhile_is_no_foreign_one(tmp_path, monkeypatch):
+    """Whether there are tables, and whose they are, is asked for in two statements."""
+    path = tmp_path / "runs.db"
+    execute, seen = SqliteConnection.execute, []
+
+    def interrupted(connection, statement, values=()):
+        rows = execute(connection, statement, values)
+        if not seen:
+            seen.append(statement)
+            run_python("asyncio.run(SqliteStore(sys.argv[1]).create(run()))", path)
+        return rows
+
+    monkeypatch.setattr(SqliteConnection, "execute", interrupted)
+    async with SqliteStore(path) as store:
+        assert [found.execution_id for found in await store.runs()] == ["r1"]
 
 
 async def test_a_file_that_is_no_database_is_not_touched(tmp_path):

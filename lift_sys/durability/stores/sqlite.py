@@ -182,8 +182,9 @@ def prepare(db: SqliteConnection) -> None:
 
 
 def _version(db: SqliteConnection) -> int:
-    [(application,)] = db.execute("PRAGMA application_id")
+    # First the tables: whoever has made them meanwhile has signed them, too.
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+    [(application,)] = db.execute("PRAGMA application_id")
     if application != APPLICATION_ID and (application or tables):
         raise StoreError(
             store=db.store,
