@@ -173,3 +173,23 @@ async def test_newer_tables_are_not_touched(postgres_url, sql):
             await store.create(run())
 
     assert sql("SELECT version FROM lift_schema").fetchall() == [(99,)]
+
+
+@pytest.mark.parametrize("level", ["read committed", "repeatable read", "serializable"])
+async def test_a_servers_default_isolation_is_no_matter(postgres_url, level):
+    """Whoever has waited for a run sees the facts that were added meanwhile."""
+    level = level.replace(" ", "%5C%20")
+    url = f"{postgres_url}%20-cdefault_transaction_isolation%3D{level}"
+    stores = [PostgresStore(url) for _ in range(3)]
+    await stores[0].create(run())
+
+    async def keep(number, store):
+        for step in range(40):
+            await store.commit("r1", 0, [fact(f"{number}.{step}")])
+
+    await asyncio.gather(*(keep(number, store) for number, store in enumerate(stores)))
+
+    _, facts = await stores[0].load("r1")
+    assert len(facts) == 120
+    for store in stores:
+        await store.close()

@@ -71,7 +71,8 @@ class PostgresStore(ThreadedStore):
 class PostgresDatabase:
     """Opens connections to a server, and knows its errors."""
 
-    begin = "BEGIN"
+    # A server may have another default. What is read after a lock was waited for has to be new.
+    begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
     begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
     def __init__(self, url: str) -> None:
