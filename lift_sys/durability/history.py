@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
@@ -11,6 +12,7 @@ from lift_sys.durability.facts import Status
 from lift_sys.durability.query import RunQuery
 from lift_sys.durability.store import Store
 from lift_sys.durability.stores.database import Row
+from lift_sys.errors import UnknownRunError
 
 
 class Summary(BaseModel):
@@ -99,8 +101,9 @@ async def prune(
         found = (await store.runs(query))[spared:]
         going = [each for each in found if each.status != "running" or status == "running"]
         for record in going:
-            await store.delete(record.execution_id)
-        gone += len(going)
+            with suppress(UnknownRunError):  # another process removes them, too
+                await store.delete(record.execution_id)
+                gone += 1
         spared += len(found) - len(going)
         if len(found) < _PAGE:
             return gone

@@ -1,11 +1,12 @@
 """What was run, in numbers, and how much of it is kept; the same on every store."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from durability.records import START, fact, run
 
-from lift_sys.durability import RunQuery, prune
+from lift_sys.durability import MemoryStore, RunQuery, prune
 
 
 @pytest.fixture
@@ -91,3 +92,16 @@ async def test_what_can_still_go_on_stays(store):
 async def test_everything_is_not_removed_by_mistake(filled):
     with pytest.raises(ValueError, match="all would go"):
         await prune(filled)
+
+
+async def test_two_that_prune_at_the_same_time_share_the_work(make_store):
+    """A nightly job on two machines: what the one has removed the other need not."""
+    store = await fill(make_store(), ["finished"] * 20)
+    other = store if isinstance(store, MemoryStore) else make_store()
+
+    gone = await asyncio.gather(*(prune(each, keep=2) for each in (store, other)))
+
+    assert sum(gone) == 18
+    assert len(await store.runs()) == 2
+    for each in (store, other):
+        await each.close()
