@@ -89,10 +89,12 @@ async def prune(
         How many were removed.
 
     Raises:
-        ValueError: No condition is given: that would be everything.
+        ValueError: No condition is given: that would be everything. Or `keep` is below 0.
+        TypeError: `older_than` is neither an age nor a date, or `keep` no whole number.
     """
     if older_than is None and keep is None and status is None:
         raise ValueError("prune needs `older_than`, `keep` or `status`; without it all would go")
+    _refuse_unclear(older_than, keep)
     until = datetime.now(UTC) - older_than if isinstance(older_than, timedelta) else older_than
     only = status if status is not None or unfinished else "finished"
     spared, gone = keep or 0, 0
@@ -107,3 +109,15 @@ async def prune(
         spared += len(found) - len(going)
         if len(found) < _PAGE:
             return gone
+
+
+def _refuse_unclear(older_than: object, keep: object) -> None:
+    """What is removed is gone: nothing is guessed, as that a number is of days, or of seconds."""
+    if not isinstance(older_than, datetime | timedelta | None):
+        raise TypeError(
+            f"older_than={older_than!r}: give an age, `timedelta(days=30)`, or a datetime"
+        )
+    if not isinstance(keep, int | None) or isinstance(keep, bool):
+        raise TypeError(f"keep={keep!r}: give a whole number")
+    if keep is not None and keep < 0:
+        raise ValueError(f"keep={keep}: give how many are to stay, 0 or more")

@@ -105,3 +105,21 @@ async def test_two_that_prune_at_the_same_time_share_the_work(make_store):
     assert len(await store.runs()) == 2
     for each in (store, other):
         await each.close()
+
+
+@pytest.mark.parametrize(
+    ("conditions", "error"),
+    [
+        ({"keep": -1}, ValueError),
+        ({"keep": "1"}, TypeError),
+        ({"keep": True}, TypeError),
+        ({"older_than": 30}, TypeError),
+        ({"older_than": "30d"}, TypeError),
+    ],
+)
+async def test_nothing_is_removed_by_a_condition_that_is_unclear(filled, conditions, error):
+    """A number could be days or seconds; counted from the end, another run would stay."""
+    with pytest.raises(error, match=next(iter(conditions))):
+        await prune(filled, **conditions)
+
+    assert len(await filled.runs()) == 4
