@@ -433,6 +433,29 @@ async def test_a_waiter_that_is_cancelled_leaves_the_store_whole(tmp_path):
         assert record.steps == 20
 
 
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        ("UPDATE lift_schema SET version = 'x'", "does not say of which version"),
+        ("UPDATE lift_schema SET version = 0", "does not say of which version"),
+        ("DELETE FROM lift_schema", "does not say of which version"),
+        ("DROP TABLE lift_facts", "not as lift_sys made them"),
+        ("DROP TABLE lift_runs", "not as lift_sys made them"),
+        ("UPDATE lift_facts SET elapsed = 'x'", "no numbers"),
+        ("UPDATE lift_runs SET elapsed = 'x'", "no numbers"),
+    ],
+)
+async def test_tables_that_somebody_has_edited_are_told_with_what_to_do(tmp_path, edit, reason):
+    path = tmp_path / "runs.db"
+    async with SqliteStore(path) as store:
+        await store.create(run(), [fact("0")])
+    write_sql(path, edit)
+
+    async with SqliteStore(path) as store:
+        with pytest.raises(StoreError, match=f"{reason}.*Restore a copy"):
+            await store.statistics()
+
+
 async def test_a_damaged_row_is_told_in_one_line(tmp_path):
     path = tmp_path / "runs.db"
     async with SqliteStore(path) as store:

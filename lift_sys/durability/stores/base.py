@@ -11,6 +11,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from pydantic import ValidationError
+
 from lift_sys.durability.facts import Fact, RunRecord, Status
 from lift_sys.durability.history import Statistics
 from lift_sys.durability.opening import KeepsRuns
@@ -95,14 +97,25 @@ class DatabaseStore(KeepsRuns, ABC):
         return await self._do("", lambda db: statements.runs(db, asked), writes=False)
 
     async def statistics(self, query: RunQuery | None = None) -> Statistics:
-        """Counts, times and costs of the runs that the query asks for, and of their nodes."""
+        """Counts, times and costs of the runs that the query asks for, and of their nodes.
+
+        Raises:
+            StoreError: They can't be added up, as a row holds no number.
+        """
         asked = query or RunQuery()
         by_status, by_node = await self._do(
             "",
             lambda db: (statements.by_status(db, asked), statements.by_node(db, asked)),
             writes=False,
         )
-        return Statistics.of(by_status, by_node)
+        try:
+            return Statistics.of(by_status, by_node)
+        except ValidationError as error:
+            raise StoreError(
+                store=self._database.store,
+                reason="times, tokens or costs in it are no numbers, so somebody has edited it. "
+                "Restore a copy; `lift show` says of a run whether it can be read.",
+            ) from error
 
     async def delete(self, execution_id: str) -> None:
         """Remove a run and its facts."""

@@ -72,16 +72,23 @@ def read_version(db: Connection) -> int:
     """Which version the tables are of, where there are any.
 
     Raises:
-        StoreError: A newer one than this code knows.
+        StoreError: A newer one than this code knows, or none that there ever was.
     """
-    [(version,)] = db.execute("SELECT version FROM lift_schema") or [(0,)]
+    found = [version for (version,) in db.execute("SELECT version FROM lift_schema")]
+    version = found[0] if len(found) == 1 else None
+    if not isinstance(version, int) or version < 1:
+        raise StoreError(
+            store=db.store,
+            reason="its table lift_schema does not say of which version it is, so somebody has "
+            "edited it. Restore a copy, or name another store.",
+        )
     if version > NEWEST:
         raise StoreError(
             store=db.store,
             reason=f"it was written by a newer lift_sys (schema {version}; this one knows "
             f"{NEWEST}). Upgrade lift_sys, or name another store. It was not touched.",
         )
-    return int(version)
+    return version
 
 
 def migrate(db: Connection, version: int, *, number: str) -> None:

@@ -40,6 +40,8 @@ _REASONS: Final = {
     "SQLITE_NOTADB": "it is no SQLite database. Name another file; this one was not touched.",
     "SQLITE_CORRUPT": "it is damaged ({error}). Restore a copy, or save what can be read with "
     "`sqlite3 FILE .recover`.",
+    "SQLITE_ERROR": "its tables are not as lift_sys made them ({error}), so somebody has changed "
+    "them. Restore a copy, or name another file.",
 }
 
 
