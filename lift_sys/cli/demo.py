@@ -15,11 +15,13 @@ from lift_sys.cli.options import json_option, keep_option, name_option, quiet_op
 from lift_sys.cli.session import Session
 from lift_sys.cli.stores import opened_store, store_words
 from lift_sys.core.context import fresh_execution_id
+from lift_sys.demo import AUDIT
 
 if TYPE_CHECKING:
     from lift_sys.core.events import Event
     from lift_sys.core.ports import Observer
     from lift_sys.demo.program import DemoReport
+    from lift_sys.durability import RunRecord
 
 
 @click.command()
@@ -80,3 +82,11 @@ def demo_command(packages: int, place: str | None, execution_id: str) -> str:
     """The command that goes on with a kept demo."""
     words = ["lift", "demo", "--packages", str(packages), "--id", execution_id]
     return shlex.join([*words, *(store_words(place) or ["--store"])])
+
+
+def demo_again(record: RunRecord, place: str | None) -> str:
+    """The command that goes on with a run of the demo; "" for any other run."""
+    packages = record.state.get("packages") if isinstance(record.state, dict) else None
+    if record.graph != AUDIT or record.target or not isinstance(packages, list):
+        return ""
+    return demo_command(len(packages), place, record.execution_id)

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from lift_sys.cli.demo import demo_again
 from lift_sys.cli.stores import store_words
 from lift_sys.cli.targets import Target
 
@@ -27,7 +28,7 @@ def resume_command(
     deps: str | None = None,
     names: Mapping[str, str] | None = None,
 ) -> str:
-    """`lift resume` with all that it needs.
+    """`lift resume` with all that it needs; of a run of the demo, `lift demo`.
 
     Args:
         record: The run.
@@ -39,6 +40,8 @@ def resume_command(
     """
     from lift_sys.durability.secret_places import secret_places, state_secrets
 
+    if not target and (command := demo_again(record, place)):
+        return command
     begun_with = Target.of(record)
     if not target and not begun_with.is_below_here():
         target = begun_with.graph or "MODULE:GRAPH"

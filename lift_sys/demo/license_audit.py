@@ -18,6 +18,7 @@ from lift_sys.core.context import RunContext
 from lift_sys.core.node import BaseNode
 from lift_sys.core.strategies import Majority, MergeStrategy
 from lift_sys.core.successors import End, Fork
+from lift_sys.demo import AUDIT
 from lift_sys.demo.packages import Family, Package
 from lift_sys.execution.executor import ParallelExecutor
 from lift_sys.graph.graph import Graph
@@ -275,4 +276,4 @@ class AuditAll(BaseNode[Audit]):
 
 def audit_graph(max_concurrent: int = 4) -> Graph[Audit]:
     """Make the graph; `max_concurrent` requests are under way at a time."""
-    return Graph(AuditAll, name="license audit", executor=ParallelExecutor(max_concurrent))
+    return Graph(AuditAll, name=AUDIT, executor=ParallelExecutor(max_concurrent))

@@ -1,5 +1,6 @@
 """The command that goes on with a run, wherever it is printed: pasted, it works."""
 
+import asyncio
 import json
 import shlex
 import sqlite3
@@ -7,6 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from durability.records import fact, run
+
+from lift_sys.demo import AUDIT
+from lift_sys.durability import SqliteStore
 
 FLOW = Path(__file__).with_name("flows.py")
 SECRETS = {"key": "sesame", "door.key": "hush", "spare['a']": "psst", "0:key": "sesame-again"}
@@ -111,6 +116,24 @@ def test_it_has_a_place_for_a_graph_that_is_not_known(lift, place):
     [command] = printed(lift("show", "one").stdout)
 
     assert command[:4] == ["lift", "resume", "one", "MODULE:GRAPH"]
+
+
+def test_a_run_of_the_demo_goes_on_by_the_demo(lift, tmp_path):
+    """`lift show` and `lift rewind` print it as well; `lift resume` has no services for it."""
+    given = ("--store", str(tmp_path / "other runs.db"))
+
+    async def begin():
+        async with SqliteStore(given[1]) as store:
+            audit = run("one", graph=AUDIT, state={"packages": [{"name": "tea"}, {"name": "milk"}]})
+            await store.create(audit, [fact("0")])
+
+    asyncio.run(begin())
+    shown = lift("show", "one", *given)
+    rewound = lift("rewind", "one", "--at", "0", "--id", "two", *given)
+
+    for done, name in ((shown, "one"), (rewound, "two")):
+        again = shlex.join(["lift", "demo", "--packages", "2", "--id", name, *given])
+        assert done.output.splitlines()[-1].strip() == again
 
 
 def test_a_name_may_look_like_an_option(lift):
