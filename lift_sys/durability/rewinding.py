@@ -17,6 +17,7 @@ from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, chain, first_
 from lift_sys.durability.past import is_before
 from lift_sys.durability.store import Store
 from lift_sys.errors import JournalError, UsageError
+from lift_sys.execution.plugged import refuse_no_mapping
 from lift_sys.graph.graph import Graph
 
 # What may be the last of a step in its walk.
@@ -53,12 +54,13 @@ async def rewind(
         UnknownRunError: There is no such run.
         UsageError: It never came to `at`; a value does not fit; `new_id` is taken.
     """
+    refuse_no_mapping("changes", changes, "{'total': 3}")
     record, facts = await store.load(execution_id)
     _refuse_unknown(record, facts, at)
     kept = [fact for fact in facts if _is_shared(fact, at)]
     if changes:
         if graph is None:
-            raise TypeError("rewind needs the graph to change the state of its run")
+            raise UsageError("rewind needs the graph to change the state of its run")
         writes = written_fields(graph, changes, at=at)
         kept = [*_without_edit(kept, at), _edit(record, facts, at, writes)]
     now = datetime.now(UTC)
@@ -114,7 +116,7 @@ def _refuse_unknown(record: RunRecord, facts: Sequence[Fact], at: str) -> None:
     known = sorted({fact.address for fact in facts}, key=declared_order)
     if at in known:
         return
-    close = get_close_matches(at, known, n=1, cutoff=0.4)
+    close = get_close_matches(str(at), known, n=1, cutoff=0.4)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise UsageError(
         f"The run {record.execution_id!r} has no step {at!r}.{hint} "

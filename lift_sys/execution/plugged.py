@@ -1,7 +1,8 @@
-"""Whether a store, a cache or a run's name that a caller gives is one, said before anything runs."""
+"""Whether what a caller gives is a store, a cache, a name, a mapping: said before anything runs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lift_sys.errors import UsageError
@@ -34,6 +35,28 @@ def refuse_no_name(value: Any) -> None:
     """
     if not isinstance(value, str) or not value:
         raise UsageError(f"execution_id={value!r}: the name of a kept run is a text, not empty.")
+
+
+def refuse_no_mapping(what: str, value: Any, example: str) -> None:
+    """Refuse what has no names, or others than texts; None is an empty one.
+
+    Args:
+        what: The parameter.
+        value: What was given. It is not shown: it may hold a secret.
+        example: Of what it takes.
+
+    Raises:
+        UsageError: It is no mapping, or one of its names is no text.
+    """
+    if value is None:
+        return
+    if not isinstance(value, Mapping):
+        found = f"a {type(value).__name__}"
+    elif odd := [type(name).__name__ for name in value if not isinstance(name, str)]:
+        found = f"one from {odd[0]}"
+    else:
+        return
+    raise UsageError(f"{what}= takes a mapping from texts, such as {example}, not {found}.")
 
 
 def _refuse(what: str, value: Any, methods: tuple[str, ...], example: str) -> None:

@@ -16,7 +16,12 @@ from lift_sys.core.ports import Clock, Journal, Observer, Opened, RunStore
 from lift_sys.core.usage import UsageLedger
 from lift_sys.execution.bus import Bus
 from lift_sys.execution.log import log_observer
-from lift_sys.execution.plugged import refuse_no_cache, refuse_no_name, refuse_no_store
+from lift_sys.execution.plugged import (
+    refuse_no_cache,
+    refuse_no_mapping,
+    refuse_no_name,
+    refuse_no_store,
+)
 
 if TYPE_CHECKING:
     from lift_sys.execution.engine import Engine
@@ -114,6 +119,9 @@ async def reopen(
     """A run that goes on."""
     refuse_no_store(store)
     refuse_no_cache(cache)
+    refuse_no_mapping("answers", answers, "{'approval': True}")
+    refuse_no_mapping("secrets", secrets, "{'token': ...}")
+    refuse_no_mapping("migrations", migrations, "{'Order': lambda old: {...}}")
     opened = await store.resume_run(
         graph,
         execution_id,

@@ -223,6 +223,8 @@ async def test_a_step_that_failed_goes_on_with_another_state(monkeypatch):
     [
         ({"at": "7"}, "has no step '7'"),
         ({"at": "0.00"}, "Did you mean '0.0'"),
+        ({"at": 1}, "has no step 1. Did you mean '1'"),
+        ({"at": "1", "changes": ["topic"]}, "changes= takes a mapping"),
         ({"at": "1", "changes": {"topik": "x"}}, "Note has no field 'topik'. Did you mean 'topic'"),
         ({"at": "1", "changes": {"topic": 3}}, "`topic` can't be set to 3: topic: Input should be"),
         ({"at": "1", "changes": {"limits.size": 0}}, "greater than 0"),
@@ -239,6 +241,11 @@ async def test_what_does_not_fit_is_said(stored, arguments, message):
 
     assert message in str(error.value)
     assert len(await store.runs()) == 1
+
+
+async def test_a_change_needs_the_graph(stored):
+    with pytest.raises(UsageError, match="needs the graph"):
+        await rewind(stored[1], None, "one", at="1", changes={"topic": "x"})
 
 
 async def test_an_unknown_run_is_said(stored):

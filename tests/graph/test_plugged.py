@@ -1,4 +1,4 @@
-"""Stores, caches and names of runs that are none are refused before anything runs."""
+"""Stores, caches, names of runs and mappings that are none are refused before anything runs."""
 
 from uuid import UUID
 
@@ -17,6 +17,11 @@ class Empty(BaseModel):
 class Never(BaseNode[Empty]):
     async def run(self, ctx: RunContext[Empty]) -> End:
         pytest.fail("it ran")
+
+
+class Ends(BaseNode[Empty]):
+    async def run(self, ctx: RunContext[Empty]) -> End:
+        return End()
 
 
 graph = Graph(Never)
@@ -44,6 +49,22 @@ async def test_what_is_no_store_cache_or_name_is_refused(options, text):
 async def test_so_it_is_when_a_run_goes_on(store):
     with pytest.raises(UsageError, match="store"):
         await graph.resume("one", store=store)
+
+
+@pytest.mark.parametrize("option", ["answers", "secrets", "migrations"])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(["hush"], "a list"), ("hush", "a str"), ({1: "hush"}, "one from int")],
+)
+async def test_what_is_no_mapping_is_refused_when_a_run_goes_on(option, value, text):
+    """With an example, and without the value, which may be a secret."""
+    store = MemoryStore()
+    await Graph(Ends).run(state=Empty(), store=store, execution_id="one")
+
+    with pytest.raises(UsageError, match=rf"{option}= takes a mapping.*such as .*{text}") as caught:
+        await Graph(Ends).resume("one", store=store, **{option: value})
+
+    assert "hush" not in str(caught.value)
 
 
 def test_so_it_is_when_an_executor_is_made():
