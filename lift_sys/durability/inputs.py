@@ -44,9 +44,11 @@ def other_inputs(
         found.append(f"the seed was {known.seed}")
     if found and isinstance(known.state, dict) and isinstance(given.state, dict):
         old, new = known.state, given.state
-        fields = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
-        if fields:
+        differ = {key for key in {*old, *new} if old.get(key) != new.get(key)}
+        if fields := sorted(key for key in differ if not key.startswith("$")):
             found.append(f"fields that differ: {', '.join(fields)}")
+        elif "$set" in differ:  # the values are the same
+            found.append("other fields were given, and not left to their defaults")
     return found
 
 

@@ -275,6 +275,25 @@ async def test_another_input_under_the_same_name_is_refused():
         await graph.run(state=Work(total=1), store=store, execution_id="run", deps=Effects())
 
 
+@pytest.mark.parametrize(
+    ("other", "text"),
+    [
+        (Work(total=1), "fields that differ: total."),
+        (Work(total=0), "other fields were given, and not left to their defaults."),
+    ],
+)
+async def test_what_differs_is_said_in_words_of_the_state(other, text):
+    """Not in those of the journal, whose own names begin with `$`."""
+    graph, store = Graph(First), MemoryStore()
+    await graph.run(state=Work(), store=store, execution_id="run", deps=Effects())
+
+    with pytest.raises(OtherInputError) as caught:
+        await graph.run(state=other, store=store, execution_id="run", deps=Effects())
+
+    assert text in str(caught.value)
+    assert "$" not in str(caught.value)
+
+
 async def test_an_unknown_run_is_said():
     with pytest.raises(UnknownRunError, match="unknown run 'nobody'"):
         await Graph(First).resume("nobody", store=MemoryStore())
