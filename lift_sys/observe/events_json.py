@@ -16,6 +16,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from datetime import date, time
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -71,8 +72,8 @@ _LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 def plain(value: Any) -> Any:
     """`value` as JSON-like data; what has no such form becomes text, never an error.
 
-    Models and dataclasses become objects, sets sorted lists, errors `{"type", "text"}`, and numbers
-    that JSON lacks ("NaN", "Infinity") text.
+    Models and dataclasses become objects, sets sorted lists, errors `{"type", "text"}`, dates ISO
+    text, as in models, and numbers that JSON lacks ("NaN", "Infinity") text.
     """
     if isinstance(value, Enum):
         return plain(value.value)
@@ -82,6 +83,8 @@ def plain(value: Any) -> Any:
         return value if math.isfinite(value) else _NOT_FINITE.get(value, "NaN")
     if isinstance(value, str):
         return without_secrets(value)
+    if isinstance(value, date | time):  # a datetime is a date
+        return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, BaseException):
         return {"type": type(value).__name__, "text": without_secrets(str(value))}
     if isinstance(value, Mapping):

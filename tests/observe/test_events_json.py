@@ -4,6 +4,7 @@ import io
 import json
 import math
 from dataclasses import MISSING, dataclass, fields
+from datetime import UTC, date, datetime, time
 from enum import Enum
 from typing import get_args
 
@@ -25,6 +26,10 @@ class Colour(Enum):
 class Model(BaseModel):
     name: str
     key: SecretStr = SecretStr("hidden-value")
+
+
+class Moment(BaseModel):
+    at: datetime | date | time
 
 
 @dataclass
@@ -101,6 +106,12 @@ def test_an_error_is_type_and_text():
 def test_numbers_that_json_lacks_are_text():
     """NaN would make the whole line unreadable for others."""
     assert plain([math.nan, math.inf, -math.inf]) == ["NaN", "Infinity", "-Infinity"]
+
+
+@given(st.dates() | st.times() | st.datetimes(timezones=st.sampled_from([None, UTC])))
+def test_dates_look_the_same_wherever_they_stand(moment):
+    """In a model it is pydantic that writes them."""
+    assert plain(moment) == plain(Moment(at=moment))["at"]
 
 
 def test_nested_fields_are_objects():
