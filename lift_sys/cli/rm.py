@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, get_args
 
 import click
@@ -10,7 +11,7 @@ import click
 from lift_sys.cli.moments import parse_moment
 from lift_sys.cli.stores import opened_store, store_option
 from lift_sys.durability.facts import Status
-from lift_sys.errors import UsageError
+from lift_sys.errors import JournalError, UsageError
 from lift_sys.execution.log import counted
 
 if TYPE_CHECKING:
@@ -39,7 +40,12 @@ def rm(
     or with `--status running`.
     """
     chosen = older_than is not None or keep is not None or status is not None
-    if bool(execution_ids) == chosen or (execution_ids and unfinished):
+    if execution_ids and (chosen or unfinished):
+        raise UsageError(
+            "Either name runs, or say which ones (--older-than, --keep, --status, --unfinished); "
+            "not both."
+        )
+    if not (execution_ids or chosen):
         raise UsageError("Name runs, or say which ones: --older-than 30d, --keep 100, --status ...")
     from lift_sys.durability.history import prune
 
@@ -59,7 +65,8 @@ def rm(
 
 async def _remove(store: DatabaseStore, execution_ids: tuple[str, ...]) -> int:
     for name in execution_ids:  # all are there, or none is removed
-        await store.load(name)
+        with suppress(JournalError):  # one that can't be read is there
+            await store.load(name)
     for name in dict.fromkeys(execution_ids):
         await store.delete(name)
     return len(set(execution_ids))

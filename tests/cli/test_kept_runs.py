@@ -318,6 +318,9 @@ def test_a_run_goes_back(lift):
         (["rewind", "one", "--at", "1", "--set", "limits.size=x"], "`limits.size` can't be set"),
         (["runs", "--since", "yesterday"], "neither an age"),
         (["rm"], "Name runs, or say which"),
+        (["rm", "--unfinished"], "Name runs, or say which"),
+        (["rm", "one", "--keep", "1"], "not both"),
+        (["rm", "one", "--unfinished"], "not both"),
         (["resume", "one", "--answer", "x"], "is not KEY=JSON"),
         (["resume", "one", "--secret", "hush"], "--secret takes PATH=ENV_NAME"),
         (["resume", "one", "flows.py:Fails"], "was begun with another version"),
@@ -351,6 +354,19 @@ def test_runs_are_removed(lift):
     kept_run(lift, "bad", "flows.py:Fails", code=1)
     assert "2 runs removed" in lift("rm", "--unfinished", "--keep", "0").stderr
     assert lift("rm", "--unfinished").exit_code == lift("rm", "x", "--unfinished").exit_code == 2
+
+
+def test_a_run_that_cannot_be_read_can_be_removed(lift, place):
+    """Or it would stand in the way of the list for ever."""
+    kept_run(lift)
+    kept_run(lift, "two")
+    with sqlite3.connect(place) as connection:
+        connection.execute("UPDATE lift_runs SET status = 'x' WHERE execution_id = 'one'")
+    connection.close()
+
+    assert "run 'one' is wrong" in lift("runs").stderr
+    assert "1 run removed" in lift("rm", "one").stderr
+    assert [each["execution_id"] for each in document_of(lift, "runs")] == ["two"]
 
 
 def test_the_projects_own_file_is_the_default(lift, monkeypatch, tmp_path):
