@@ -54,7 +54,7 @@ def resume(
     The graph is the one that the run was begun with, if it lies below this folder; otherwise say
     where it is. A finished run gives its result again.
     """
-    given = dict(_answer(text) for text in answers)
+    given = _answers(answers)
     names = secret_names(secrets)
     show = Show(ctx, as_document=as_document, events=events, quiet=quiet, verbose=verbose)
     with show.stdout_for_data(), opened_store(place) as store:
@@ -66,6 +66,16 @@ def resume(
         command = partial(resume_command, place=place, target=target, deps=deps, names=names)
         options["store"] = show.keep(Kept(store, execution_id, command))
         show.run(found, lambda on_event: found.resume(execution_id, on_event=on_event, **options))
+
+
+def _answers(texts: tuple[str, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, value = _answer(text)
+        if key in found:
+            raise UsageError(f"--answer {key!r} is given twice; give one answer to a question.")
+        found[key] = value
+    return found
 
 
 def _answer(text: str) -> tuple[str, Any]:

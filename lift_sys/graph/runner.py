@@ -236,7 +236,7 @@ class Runner:
             raise UsageError(
                 f"{at_step(address, node_name(node))} suspends the run to wait for "
                 f"{asked.key!r}, but the run has no store to wait in. Give it one: "
-                f"`run(..., store=SqliteStore('runs.db'))`."
+                f"`run(..., store=SqliteStore('runs.db'))`; on the command line: --store."
             )
         assert walk.ctx is not None
         return await walk.log.answer(walk.ctx, node, asked)
