@@ -16,8 +16,7 @@ from durability import older_run
 from durability.programs import run_python
 from durability.records import fact, run
 
-from lift_sys.durability import RunQuery, SqliteStore
-from lift_sys.durability.stores import sqlite as sqlite_module
+from lift_sys.durability import RunQuery, SqliteStore, sqlite_file
 from lift_sys.durability.stores.schema import NEWEST
 from lift_sys.durability.stores.sqlite import SqliteConnection
 from lift_sys.errors import JournalError, MissingSecretError, OtherInputError, StoreError
@@ -228,7 +227,7 @@ async def test_a_file_that_was_removed_takes_no_commits(tmp_path):
 
 async def test_a_lock_of_another_process_is_told(tmp_path, monkeypatch):
     """It is waited for, though not for ever; afterwards the store goes on."""
-    monkeypatch.setattr(sqlite_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(sqlite_file, "PATIENCE", 0.05)
     path = tmp_path / "runs.db"
     async with SqliteStore(path) as store:
         await store.create(run())

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from typing import Final
 
+from lift_sys.durability import sqlite_file
 from lift_sys.errors import StoreError
 
 #: Says that a file is a cache of ours, in its header; "lifc" in ASCII.
 APPLICATION_ID: Final = 0x6C696663
 #: Of the tables. A file of an older version is emptied: it is a cache.
 VERSION: Final = 1
-#: Seconds to wait for another process that writes.
-PATIENCE: Final = 30.0
 _TABLE = """
 CREATE TABLE results (
     digest TEXT PRIMARY KEY,
@@ -40,7 +38,7 @@ def prepare(connection: sqlite3.Connection, store: str) -> None:
     connection.execute("ROLLBACK")
     if is_ready:
         return
-    _in_wal(connection)
+    sqlite_file.write_ahead(connection)
     connection.execute("BEGIN IMMEDIATE")
     if not _is_ready(connection, store):  # or another process has made it meanwhile
         connection.execute("DROP TABLE IF EXISTS results")
@@ -71,41 +69,15 @@ def _is_ready(connection: sqlite3.Connection, store: str) -> bool:
     return bool(tables) and version == VERSION
 
 
-def _in_wal(connection: sqlite3.Connection) -> None:
-    """Let readers and a writer work at the same time; SQLite does not wait here by itself."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if not is_busy(error) or time.monotonic() > until:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
 _REASONS: Final = {
-    "SQLITE_NOTADB": "it is no SQLite database. Name another file; this one was not touched.",
     "SQLITE_CORRUPT": "it is damaged ({error}). Remove it; a new one is made.",
-    "SQLITE_CANTOPEN": "it can't be opened. Its folder has to exist, and this user must be allowed "
-    "to read and write the file and its folder.",
-    "SQLITE_READONLY": "it is read-only. Give this user the right to write the file and its "
-    "folder, or name another file.",
     "SQLITE_FULL": "there is no space left on its disk. Make room; what was kept before is safe.",
-    "SQLITE_BUSY": "another process has kept it locked for 30 s. End that process.",
+    "SQLITE_IOERR": "its disk refuses to read or write ({error}). Look at the disk, its space and "
+    "its quota; what was kept before is safe.",
+    "SQLITE_BUSY": "another process has kept it locked for {patience:g} s. End that process.",
 }
-
-
-def is_busy(error: sqlite3.Error) -> bool:
-    """Whether another process keeps the file locked."""
-    return (getattr(error, "sqlite_errorname", None) or "").startswith("SQLITE_BUSY")
 
 
 def reason_of(error: sqlite3.Error) -> str:
     """What is wrong, and what to do."""
-    name = getattr(error, "sqlite_errorname", None) or ""
-    for code, reason in _REASONS.items():
-        if name.startswith(code):
-            return reason.format(error=error)
-    return f"SQLite says: {error} ({name or 'no code'})."
+    return sqlite_file.reason_of(error, _REASONS)

@@ -23,10 +23,11 @@ from lift_sys.core.cache_ports import CacheEntry, CacheKey
 from lift_sys.core.policies import at_least_one
 from lift_sys.core.ports import Clock
 from lift_sys.durability.cache.ages import Ages
-from lift_sys.durability.cache.file import PATIENCE, is_busy, prepare, reason_of
+from lift_sys.durability.cache.file import prepare, reason_of
 from lift_sys.durability.cache.matching import names_of, own_name
 from lift_sys.durability.cache.records import Records
 from lift_sys.durability.forks import Parted
+from lift_sys.durability.sqlite_file import PATIENCE, is_busy
 from lift_sys.errors import StoreError
 
 ResultT = TypeVar("ResultT")

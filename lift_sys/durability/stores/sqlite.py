@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from lift_sys.durability import sqlite_file
 from lift_sys.durability.stores.base import ThreadedStore
 from lift_sys.durability.stores.database import Row, Value
 from lift_sys.durability.stores.schema import NEWEST, migrate, read_version
@@ -17,8 +17,6 @@ from lift_sys.errors import StoreError
 
 #: Says that a file is ours, in its header; "lift" in ASCII.
 APPLICATION_ID: Final = 0x6C696674
-#: Seconds to wait for another process that writes.
-PATIENCE: Final = 30.0
 #: Pages after which SQLite writes its log back; measured, see `docs/decisions/0008`.
 LOG_PAGES: Final = 40
 OLDEST: Final = (3, 35, 0)  # has RETURNING; of 2021
@@ -28,16 +26,8 @@ _REASONS: Final = {
     "was not kept. Make room, then resume the run.",
     "SQLITE_IOERR": "its disk refuses to read or write ({error}). What was committed before is "
     "safe. Look at the disk, its space and its quota, then resume the run.",
-    "SQLITE_READONLY_DIRECTORY": "this user may not write its folder, where SQLite keeps its log, "
-    "also to read. Give this user that right; or, to read only, copy the file to a folder of your "
-    "own and name the copy.",
-    "SQLITE_READONLY": "it is read-only. Give this user the right to write the file, its folder, "
-    "and its companions -wal and -shm if they are there; or name another file.",
-    "SQLITE_CANTOPEN": "it can't be opened. Its folder has to exist, and this user must be allowed "
-    "to read and write the file and its folder.",
     "SQLITE_BUSY": "another process has kept it locked for {patience:g} s. End that process, then "
     "resume the run.",
-    "SQLITE_NOTADB": "it is no SQLite database. Name another file; this one was not touched.",
     "SQLITE_CORRUPT": "it is damaged ({error}). Restore a copy, or save what can be read with "
     "`sqlite3 FILE .recover`.",
     "SQLITE_ERROR": "its tables are not as lift_sys made them ({error}), so somebody has changed "
@@ -78,31 +68,20 @@ class SqliteDatabase:
                 reason=f"this Python has SQLite {sqlite3.sqlite_version}, and 3.35 is the oldest "
                 f"that will do. Take a newer Python, or a PostgresStore.",
             )
-        connection = None
+        connection = SqliteConnection(str(self._path), self.store)
         try:
-            connection = SqliteConnection(str(self._path), self.store)
             prepare(connection)
             connection.remember_file()
-        except BaseException as error:
-            if connection is not None:
-                connection.close()
-            explained = self.explain(error) if isinstance(error, Exception) else None
-            if explained is None:
-                raise
-            raise explained from error
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def explain(self, error: Exception) -> StoreError | None:
         """Say it in words."""
         if not isinstance(error, sqlite3.Error):
             return None
-        name = getattr(error, "sqlite_errorname", None) or ""
-        for code, reason in _REASONS.items():
-            if name.startswith(code):
-                return StoreError(
-                    store=self.store, reason=reason.format(error=error, patience=PATIENCE)
-                )
-        return StoreError(store=self.store, reason=f"SQLite says: {error} ({name or 'no code'}).")
+        return StoreError(store=self.store, reason=sqlite_file.reason_of(error, _REASONS))
 
     def is_lost(self, error: Exception) -> bool:
         """Never: a file is no connection."""
@@ -127,7 +106,7 @@ class SqliteConnection:
         self._path = path
         self._file: tuple[int, int] | None = None
         self._raw = sqlite3.connect(
-            path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+            path, timeout=sqlite_file.PATIENCE, isolation_level=None, check_same_thread=False
         )
         # FULL keeps commits through a power cut; macOS has a call of its own for that.
         self._raw.execute("PRAGMA synchronous = FULL")
@@ -144,6 +123,10 @@ class SqliteConnection:
     def execute_many(self, statement: str, rows: Sequence[Sequence[Value]]) -> None:
         """Run one statement for each row."""
         self._raw.executemany(statement, rows)
+
+    def write_ahead(self) -> None:
+        """Let others read while one writes."""
+        sqlite_file.write_ahead(self._raw)
 
     def remember_file(self) -> None:
         """Know the file again that was opened."""
@@ -176,7 +159,7 @@ def prepare(db: SqliteConnection) -> None:
     """
     if _version(db) == NEWEST:  # the usual case, which also works on a file that is read-only
         return
-    _retried(lambda: db.execute("PRAGMA journal_mode = WAL"))
+    db.write_ahead()
     db.execute("BEGIN IMMEDIATE")
     migrate(db, _version(db), number="INTEGER PRIMARY KEY")
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -194,20 +177,6 @@ def _version(db: SqliteConnection) -> int:
             "touched.",
         )
     return read_version(db) if tables else 0
-
-
-def _retried(act: Callable[[], object]) -> None:
-    """For the one statement that does not wait for others by itself."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            act()
-        except sqlite3.OperationalError as error:
-            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > until:
-                raise
-            time.sleep(0.01)
-        else:
-            return
 
 
 def _identity(path: str) -> tuple[int, int] | None:

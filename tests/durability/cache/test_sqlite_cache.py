@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from cached_nodes import Ask, Ctx, Desk, Shout, Spread, Whole, run
+from durability.programs import run_python
 
 from lift_sys import BaseNode, End
 from lift_sys.core.events import CacheFailed
@@ -256,3 +257,37 @@ async def test_a_look_up_waits_for_who_keeps_the_file_locked(path):
         await run(Ask, Desk(), cache=cache, deps=ran)
 
     assert ran == ["Ask"]
+
+
+FILL = """
+import logging, resource
+from pydantic import BaseModel
+from lift_sys import BaseNode, End, Graph
+from lift_sys.durability import CachePolicy
+
+class Note(BaseModel):
+    text: str = ""
+
+class Long(BaseNode[Note]):
+    cache = CachePolicy(version="1")
+
+    async def run(self, ctx) -> End:
+        ctx.state.text = "x" * 50_000
+        return End()
+
+logging.basicConfig(stream=sys.stdout, format="%(message)s")
+with SqliteCache(sys.argv[1]) as cache:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY))
+    result = Graph(Long).run_sync(state=Note(), cache=cache)
+print(len(result.state.text))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_disk_that_refuses_is_a_warning_that_says_what_to_do(path):
+    """The run goes on without the cache."""
+    said = run_python(FILL, path)
+
+    assert "its disk refuses to read or write" in said
+    assert "its quota" in said
+    assert said.endswith("50000\n")
