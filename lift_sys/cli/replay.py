@@ -14,7 +14,7 @@ from lift_sys.cli.app import EXIT_FAILED
 from lift_sys.cli.kept import graph_for
 from lift_sys.cli.options import json_option, quiet_option
 from lift_sys.cli.secret_input import secret_names, secret_option, secret_values
-from lift_sys.cli.services import deps_option, services
+from lift_sys.cli.services import deps_option, say_if_missing, services
 from lift_sys.cli.session import Session
 from lift_sys.cli.stores import opened_store, store_option
 from lift_sys.execution.log import counted
@@ -56,6 +56,8 @@ def replay(
         modules: dict[str, ModuleType] = {}
         graph = graph_for(record, target, modules)
         given = services(deps, modules)
+        if not quiet:
+            say_if_missing(record, deps)
         with contextlib.redirect_stdout(sys.stderr):  # what nodes print is no report
             report = Session(quiet=quiet).run(
                 lambda _: replayed(store, graph, execution_id, deps=given, secrets=known)

@@ -14,7 +14,7 @@ from lift_sys.cli.going_on import resume_command
 from lift_sys.cli.kept import Kept, graph_for
 from lift_sys.cli.options import show_options
 from lift_sys.cli.secret_input import secret_names, secret_option, secret_values
-from lift_sys.cli.services import deps_option, services
+from lift_sys.cli.services import deps_option, say_if_missing, services
 from lift_sys.cli.show_run import Show
 from lift_sys.cli.stores import opened_store, store_option
 from lift_sys.errors import UsageError
@@ -63,6 +63,8 @@ def resume(
         found = graph_for(record, target, modules)
         options: dict[str, Any] = {"answers": given, "secrets": secret_values(names)}
         options["deps"] = services(deps, modules)
+        if record.status != "finished" and not quiet and not (events and as_document):
+            say_if_missing(record, deps)
         command = partial(resume_command, place=place, target=target, deps=deps, names=names)
         options["store"] = show.keep(Kept(store, execution_id, command))
         show.run(found, lambda on_event: found.resume(execution_id, on_event=on_event, **options))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lift_sys.cli.loading import load_named, made_by
+from lift_sys.cli.targets import Target
+
+if TYPE_CHECKING:
+    from lift_sys.durability import RunRecord
 
 deps_option = click.option(
     "--deps", metavar="MODULE:NAME", help="For ctx.deps; a function is called per run."
@@ -35,3 +40,14 @@ def services(spec: str | None, modules: dict[str, ModuleType]) -> Any:
         return None
     found = load_services(spec, modules)
     return made_by(found, spec, what="services") if is_factory(found) else found
+
+
+def say_if_missing(record: RunRecord, spec: str | None) -> None:
+    """Say on stderr that a run was begun with services, if it is to do without."""
+    begun_with = Target.of(record).deps
+    if begun_with and spec is None:
+        click.echo(
+            f"The run {record.execution_id} was begun with --deps {quote(begun_with)}; now "
+            f"ctx.deps is None.",
+            err=True,
+        )

@@ -232,6 +232,18 @@ def test_services_are_named_as_for_check(lift, deps):
     assert (replayed.exit_code, replayed.stdout) == (0, "identical: 2 steps\n")
 
 
+@pytest.mark.parametrize("command", ["resume", "replay"])
+def test_services_that_are_not_given_again_are_named(lift, command):
+    """What fails without them may say little of it; what does not need them goes on."""
+    kept_run(lift, "serve", "flows.py:Serves", "--deps", "flows:kettle", code=3)
+    words = "The run serve was begun with --deps flows:kettle; now ctx.deps is None."
+    answer = ["--answer", 'approval={"granted": true}'] if command == "resume" else []
+
+    assert words in lift(command, "serve", *answer).stderr
+    assert words not in lift(command, "serve", *answer, "--deps", "flows:kettle").stderr
+    assert words not in lift(command, "serve", *answer, "-q").stderr
+
+
 @pytest.mark.parametrize(
     ("deps", "message"),
     [
