@@ -56,7 +56,8 @@ class Database(Protocol):
         """Open a connection to a database of the present schema, made or migrated if needed.
 
         Raises:
-            StoreError: It can't be opened, is foreign, or newer than this version.
+            StoreError: It is foreign, or newer than this version.
+            Exception: It can't be opened; `explain` says what that means.
         """
         ...
 

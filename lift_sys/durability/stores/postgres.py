@@ -92,18 +92,12 @@ class PostgresDatabase:
 
     def connect(self) -> PostgresConnection:
         """Connect; make the tables if there are none."""
-        connection = None
+        connection = PostgresConnection(self._connected(), self.store)
         try:
-            raw = self._connected()
-            connection = PostgresConnection(raw, self.store)
             prepare(connection)
-        except BaseException as error:
-            if connection is not None:
-                connection.close()
-            explained = self.explain(error) if isinstance(error, Exception) else None
-            if explained is None:
-                raise
-            raise explained from None
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _connected(self) -> psycopg.Connection[Any]:

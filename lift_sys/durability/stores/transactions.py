@@ -113,7 +113,7 @@ class Transactions:
         for again in (had_one, False):
             try:
                 if self._connection is None:
-                    self._connection = self._database.connect()
+                    self._connection = self._connected()
                 return act(self._connection)
             except Exception as error:
                 # Whatever has happened to it: a new one begins with nothing under way.
@@ -121,6 +121,14 @@ class Transactions:
                 if not (again and self._database.is_lost(error)):
                     raise
         raise AssertionError  # the second turn returns or raises
+
+    def _connected(self) -> Connection:
+        try:
+            return self._database.connect()
+        except Exception as error:
+            # In words at once: what is wrong with a database is of no single job. And without its
+            # cause, which may quote a password.
+            raise self._explained(error) from None
 
     def _transact(self, db: Connection, jobs: Sequence[Job | Commit]) -> list[Any]:
         db.verify()
