@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from lift_sys.cli import loading
+from lift_sys.cli.importing import imported
 from lift_sys.cli.services import load_services
 from lift_sys.cli.state_files import read_document, read_text
 from lift_sys.cli.state_input import build_state, parse_setting
@@ -72,14 +73,14 @@ def _only_program(module_name: str, modules: dict[str, ModuleType]) -> tuple[str
     """The one program of another framework in a module without graphs of ours, as `_loaded` has it."""
     from lift_sys.determinism.adapters import foreign_target
 
-    module = loading.imported(module_name, modules)
-    names = [] if loading._graph_names(module) else list(vars(module))
+    module = imported(module_name, modules)
+    names = [] if loading.graph_names(module) else list(vars(module))
     programs = []
     for name in names:
         with suppress(UsageError):  # of a framework, but not to be run as it is
             if foreign_target(getattr(module, name)) is not None:
                 programs.append(name)
-    path = programs[0] if len(programs) == 1 else loading._only_graph(module, module_name)
+    path = programs[0] if len(programs) == 1 else loading.only_graph(module, module_name)
     return f"{module_name}:{path}", module_name, path
 
 
@@ -96,7 +97,7 @@ def _in_python(spec: str, modules: Mapping[str, ModuleType], value: Any) -> Name
     is_path = module_name != module.__name__
     if is_path and Path(module_name).resolve() != Path.cwd() / f"{module.__name__}.py":
         return None  # of another folder, or hidden by an installed module
-    own = loading._attribute(module, path, module_name)
+    own = loading.attribute_of(module, path, module_name)
     if own is value or not isinstance(value, Graph):
         return Named(module=module.__name__, expression=path, is_factory=is_factory(value))
     called = inspect.isroutine(own)
@@ -149,7 +150,7 @@ def is_target_function(value: Any) -> bool:
         return False
     if inspect.iscoroutinefunction(value):
         return True
-    return bool(loading._needed_arguments(value))
+    return bool(loading.needed_arguments(value))
 
 
 def _state_for(function: Any, source: str | None, settings: Sequence[str]) -> Any:
@@ -159,7 +160,7 @@ def _state_for(function: Any, source: str | None, settings: Sequence[str]) -> An
     parameters = list(inspect.signature(function).parameters)
     if not parameters:
         return None
-    needed = loading._needed_arguments(function)
+    needed = loading.needed_arguments(function)
     if len(needed) > 1:
         raise UsageError(
             f"{function.__name__} needs {len(needed)} arguments ({', '.join(needed)}), but is given "

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lift_sys.cli.loading import did_you_mean
 from lift_sys.cli.state_files import Document, read_document
 from lift_sys.cli.yaml_core import Place
+from lift_sys.core.likeness import did_you_mean
 from lift_sys.errors import UsageError
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _unused(data: Mapping[str, Any], model: type[BaseModel]) -> Iterator[tuple[P
         return
     for key in data:
         if key not in home:
-            hint = did_you_mean(key, list(home))
+            hint = did_you_mean(key, home)
             yield (key,), f"{model.__name__} has no such field.{hint}"
 
 
@@ -168,7 +168,7 @@ def _unknown_keys(data: Any, value: Any, place: Place) -> list[tuple[Place, str]
             if key in home:
                 found += _unknown_keys(item, getattr(value, home[key], None), (*place, key))
             elif type(value).model_config.get("extra") != "allow":
-                hint = did_you_mean(key, list(home))
+                hint = did_you_mean(key, home)
                 found.append(((*place, key), f"{type(value).__name__} has no such field.{hint}"))
     elif isinstance(value, Mapping) and isinstance(data, Mapping):
         by_text = {str(key): item for key, item in value.items()}

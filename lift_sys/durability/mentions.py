@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 from inspect import get_annotations
 from types import CodeType, FunctionType
 from typing import Any
 
+from lift_sys.core.likeness import closest
 from lift_sys.durability.codec.hints import slot_names
 
 __all__ = ["check_named"]
@@ -33,8 +33,8 @@ def check_named(cls: type, attributes: set[str]) -> None:
             if name != "__doc__":
                 named.update(_named_by(member))
     for name in sorted(attributes - declared - named):
-        close = get_close_matches(name, sorted(declared | named), n=1)
-        hint = f" Did you mean `{close[0]}`?" if close else ""
+        close = closest(name, sorted(declared | named))
+        hint = f" Did you mean `{close}`?" if close else ""
         raise ValueError(
             f"it made an attribute `{name}`, which no code of {cls.__module__}:{cls.__qualname__} "
             f"names.{hint} Annotate it in the class if there is one."

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import Any, cast
 
 from lift_sys.core.address import declared_order
+from lift_sys.core.likeness import did_you_mean
 from lift_sys.durability.codec.names import Names
 from lift_sys.durability.facts import Fact, RunRecord, chain, input_of
 from lift_sys.durability.mentions import check_named
@@ -79,8 +79,7 @@ def _by_short_names(
     by_name = {short_name(name): function for name, function in migrations.items()}
     for name in migrations:
         if short_name(name) not in found:
-            close = get_close_matches(short_name(name), sorted(found), n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(short_name(name), sorted(found))
             raise UsageError(
                 f"migrations: the run {record.execution_id!r} was recorded with no class {name!r}."
                 f"{hint} Its classes: {', '.join(sorted(found))}."

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from lift_sys.core.address import declared_order, places
 from lift_sys.core.context import fresh_execution_id
+from lift_sys.core.likeness import did_you_mean
 from lift_sys.durability.codec import Codec, Names
 from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, chain, first_epoch
 from lift_sys.durability.past import is_before
@@ -116,8 +116,7 @@ def _refuse_unknown(record: RunRecord, facts: Sequence[Fact], at: str) -> None:
     known = sorted({fact.address for fact in facts}, key=declared_order)
     if at in known:
         return
-    close = get_close_matches(str(at), known, n=1, cutoff=0.4)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(at, known, alike=0.4)
     raise UsageError(
         f"The run {record.execution_id!r} has no step {at!r}.{hint} "
         f"`lift show {record.execution_id}` lists its steps."
@@ -181,8 +180,7 @@ def _annotation(model: Any, steps: Sequence[str], path: str) -> Any:
         fields = {} if kind is None else kind.model_fields
         if step not in fields:
             owner = getattr(kind, "__name__", None)
-            close = get_close_matches(step, [*fields], n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(step, fields)
             raise UsageError(
                 f"`{path}`: {owner} has no field {step!r}.{hint}"
                 if owner

@@ -7,11 +7,11 @@ never as a failure somewhere inside of this package.
 from __future__ import annotations
 
 import inspect
-from difflib import get_close_matches
 from typing import Any
 
 import pytest
 
+from lift_sys.core.likeness import closest
 from lift_sys.determinism.check import check_determinism
 from lift_sys.determinism.exploration import explore
 
@@ -50,8 +50,8 @@ def _mistake(mark: pytest.Mark, name: str, value: Any) -> str | None:
     """What is wrong with one argument, as far as the function that takes it would not say it."""
     names = _OPTIONS[mark.name]
     if name not in names:
-        close = get_close_matches(name, names, n=1)
-        meant = f"Did you mean `{close[0]}`?" if close else f"It takes {', '.join(sorted(names))}."
+        close = closest(name, names)
+        meant = f"Did you mean `{close}`?" if close else f"It takes {', '.join(sorted(names))}."
         return f"it takes no `{name}`. {meant}"
     if name in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int)):
         return f"`{name}=` has to be a whole number, not {value!r}."

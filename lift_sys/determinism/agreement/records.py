@@ -11,9 +11,9 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import Any
 
+from lift_sys.core.likeness import closest
 from lift_sys.errors import MissingColumnError, RunLogError, UsageError
 
 #: The group of all records where no column says another.
@@ -132,8 +132,7 @@ def records_at(
     if not records and first_error is None:
         raise RunLogError(place=source, reason="it holds no calls")
     for name in unseen:
-        close = get_close_matches(name, known, n=1)
-        raise MissingColumnError(column=name, columns=list(known), meant=close[0] if close else "")
+        raise MissingColumnError(column=name, columns=list(known), meant=closest(name, known))
     if first_error is not None:
         raise first_error
     _check_statuses(records)

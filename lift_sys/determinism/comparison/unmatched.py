@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from itertools import islice
 
+from lift_sys.core.likeness import closest
 from lift_sys.determinism.comparison.fields import own_fields
 from lift_sys.determinism.runs.sample import Sample
 from lift_sys.determinism.views import Views, items_of, json_path
@@ -79,9 +79,8 @@ def _no_list(sample: Sample, views: Views, pattern: str) -> str:
 
 
 def _instead(path: str, known: list[str]) -> str:
-    close = get_close_matches(path, known, n=1, cutoff=0.6)
-    if close:
-        return f": did you mean {close[0]!r}?"
+    if close := closest(path, known):
+        return f": did you mean {close!r}?"
     shown = [place for place in known if place != "$"]
     more = ", ..." if len(shown) > _MOST_NAMED else ""
     return f"; there are {', '.join(shown[:_MOST_NAMED])}{more}" if shown else ""
