@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import linecache
 import os
-from collections.abc import Iterator
-from types import FrameType
 from typing import Any
+
+from lift_sys.execution.awaited import frames_of
 
 _LIBRARY = os.path.dirname(os.path.abspath(asyncio.__file__))
 
@@ -27,7 +27,7 @@ def describe_waiting(loop: asyncio.AbstractEventLoop) -> tuple[str, ...]:
 
 
 def _describe(task: asyncio.Task[Any]) -> str:
-    frames = list(_frames(task.get_coro()))
+    frames = list(frames_of(task.get_coro()))
     own = [frame for frame in frames if not frame.f_code.co_filename.startswith(_LIBRARY)]
     if not own:
         return f"in {getattr(task.get_coro(), '__qualname__', 'a finished coroutine')}"
@@ -37,17 +37,3 @@ def _describe(task: asyncio.Task[Any]) -> str:
     last = own[-1]
     source = linecache.getline(last.f_code.co_filename, last.f_lineno).strip()
     return "in " + " at ".join(places) + (f": {source}" if source else "")
-
-
-def _frames(awaited: Any) -> Iterator[FrameType]:
-    """Frames from the outermost coroutine to the innermost, through generators too."""
-    while awaited is not None:
-        for kind in ("cr", "gi", "ag"):
-            frame = getattr(awaited, f"{kind}_frame", None)
-            if frame is not None:
-                yield frame
-                inner = "gi_yieldfrom" if kind == "gi" else f"{kind}_await"
-                awaited = getattr(awaited, inner)
-                break
-        else:
-            return

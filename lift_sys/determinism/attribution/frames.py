@@ -130,7 +130,7 @@ class Frames:
             file = frame.f_code.co_filename
             if self.is_user(file):
                 name = call if between is None else _spoken(between)
-                return _place(frame, call=name, step=step_of(frame))
+                return place_of(frame, call=name, step=step_of(frame))
             if not file.startswith(_OURS):
                 between = frame
         above = self.beneath or started_from.get()
@@ -174,7 +174,7 @@ class Frames:
             file = frame.f_code.co_filename
             if self.is_user(file):
                 call = "" if places or between is None else _spoken(between)
-                places.append(_place(frame, call=call, step="" if places else step_of(frame)))
+                places.append(place_of(frame, call=call, step="" if places else step_of(frame)))
             elif not file.startswith(_OURS):
                 between = frame
         return places or list(started_from.get())
@@ -195,7 +195,8 @@ def _chain(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _place(frame: FrameType, *, call: str = "", step: str = "") -> Place:
+def place_of(frame: FrameType, *, call: str = "", step: str = "") -> Place:
+    """The line at which `frame` stands, as the place of `call` in `step`."""
     code = frame.f_code
     return Place(
         file=code.co_filename,

@@ -13,11 +13,10 @@ import builtins
 import re
 import sys
 from collections.abc import Iterable
-from types import FrameType
 from typing import Any
 
 from lift_sys.determinism.attribution.controls import Controls
-from lift_sys.determinism.attribution.frames import Place, step_of
+from lift_sys.determinism.attribution.frames import Place, place_of, step_of
 from lift_sys.determinism.attribution.settings import Source
 
 _READ, _POP, _TEXT = "__lift_read_set__", "__lift_pop_set__", "__lift_text_of_set__"
@@ -173,7 +172,7 @@ class SetReadings:
         setting = self._controls.setting
         if setting is None:
             return value
-        place = _place(frame, "default repr")
+        place = place_of(frame, call="default repr", step=step_of(frame))
         self.seen.setdefault(place.key, (place, "address", True))
         if place.key not in setting.shuffle_sets:
             return value
@@ -183,7 +182,7 @@ class SetReadings:
         setting = self._controls.setting
         if setting is None:
             return value
-        place = _place(frame, "iteration of a set")
+        place = place_of(frame, call="iteration of a set", step=step_of(frame))
         by = _decided_by(value)
         if by is not None:
             self.seen.setdefault(place.key, (place, by, _is_certain(value)))
@@ -203,17 +202,6 @@ class _Text(str):
 
     def __repr__(self) -> str:
         return str(self)
-
-
-def _place(frame: FrameType, call: str) -> Place:
-    code = frame.f_code
-    return Place(
-        file=code.co_filename,
-        line=frame.f_lineno,
-        function=code.co_qualname,
-        call=call,
-        step=step_of(frame),
-    )
 
 
 def _reordered(value: Iterable[Any], order: int) -> list[Any]:

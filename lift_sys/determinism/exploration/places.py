@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import linecache
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import FrameType
 from typing import Any
 
 from lift_sys.determinism.exploration.tasks import ControlledTask
+from lift_sys.execution.awaited import frames_of
 
 _LIBRARIES = (
     os.path.dirname(os.path.abspath(asyncio.__file__)),
@@ -45,7 +46,7 @@ def _describe(task: asyncio.Task[Any]) -> str:
 
 
 def _own_frames(task: asyncio.Task[Any]) -> list[FrameType]:
-    frames = list(_frames(task.get_coro()))
+    frames = list(frames_of(task.get_coro()))
     own = [frame for frame in frames if not frame.f_code.co_filename.startswith(_LIBRARIES)]
     # The engine is not asyncio, but what waits is the node that it runs.
     theirs = [
@@ -54,16 +55,3 @@ def _own_frames(task: asyncio.Task[Any]) -> list[FrameType]:
         if not frame.f_globals.get("__name__", "").startswith(("lift_sys.", "anyio."))
     ]
     return theirs or own
-
-
-def _frames(awaited: Any) -> Iterator[FrameType]:
-    """Frames from the outermost coroutine to the innermost, through generators too."""
-    while awaited is not None:
-        for kind in ("cr", "gi", "ag"):
-            frame = getattr(awaited, f"{kind}_frame", None)
-            if frame is not None:
-                yield frame
-                awaited = getattr(awaited, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
-                break
-        else:
-            return
