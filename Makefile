@@ -61,10 +61,11 @@ check-rest: setup  ## slow tests, documentation, the wheel without extras
 	cd build/wheel && venv/bin/python -I -c 'import lift_sys; [getattr(lift_sys, n) for n in lift_sys.__all__]'
 	cd build/wheel && venv/bin/lift --help >venv/help.txt
 
-# In one process, as a deadline that strikes while coverage holds its lock would hang a worker; and
-# with time, as counting makes tests several times as slow.
+# With time, as counting makes tests several times as slow.
 coverage: setup  ## lines that the fast tests run
-	$(BIN)/coverage run -m pytest -m "not slow" --timeout 200
+	rm -rf build/coverage
+	$(BIN)/coverage run -m pytest -n auto -m "not slow" --timeout 200
+	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
 # A version may be on the PATH, or only in pyenv's folder, where its name on the PATH says no.

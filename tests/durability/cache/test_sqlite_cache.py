@@ -279,6 +279,7 @@ logging.basicConfig(stream=sys.stdout, format="%(message)s")
 with SqliteCache(sys.argv[1]) as cache:
     resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY))
     result = Graph(Long).run_sync(state=Note(), cache=cache)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 print(len(result.state.text))
 """
 
