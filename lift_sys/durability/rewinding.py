@@ -116,7 +116,7 @@ def _refuse_unknown(record: RunRecord, facts: Sequence[Fact], at: str) -> None:
     known = sorted({fact.address for fact in facts}, key=declared_order)
     if at in known:
         return
-    hint = did_you_mean(at, known, alike=0.4)
+    hint = did_you_mean(str(at), known, alike=0.4)
     raise UsageError(
         f"The run {record.execution_id!r} has no step {at!r}.{hint} "
         f"`lift show {record.execution_id}` lists its steps."

@@ -72,7 +72,7 @@ READS = {
     "table['a']": ["table['a'] = N", "table.pop('b', 0)", "table = {'a': N}"],
     "sorted(table.items(), key=str)": ["table['b'] = [N]", "table[N] = N"],
     "table.get('b')": ["table['b'] = [N]", "table.clear(); table['a'] = N"],
-    "items": ["items.append(N)", "items[1] = {'a': N}", "items = [N]"],
+    "items": ["items.append(N)", "items[1] = {'a': N}", "items = [N, N]"],
     "sorted(names)": ["names.add(str(N))"],
     "mixed[1][0]": ["mixed[1][0] = N"],
     "[each for each in items]": ["items.append(N)"],
