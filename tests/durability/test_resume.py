@@ -313,6 +313,22 @@ async def test_what_cannot_be_kept_is_named_before_the_first_step():
         await Graph(Nothing).run(state=Odd(what=iter([1])), store=MemoryStore())
 
 
+@pytest.mark.parametrize(
+    ("known", "given"), [(1, True), (1, 1.0), (0.0, -0.0), ([0], [False]), ({"a": 1}, {"a": 1.0})]
+)
+async def test_what_python_calls_equal_may_be_another_input(known, given):
+    graph, store = Graph(Nothing), MemoryStore()
+    await graph.run(state=Odd(what=known), store=store, execution_id="run", metadata={"k": known})
+    await graph.run(state=Odd(what=known), store=store, execution_id="run", metadata={"k": known})
+
+    with pytest.raises(OtherInputError, match="fields that differ: what"):
+        await graph.run(state=Odd(what=given), store=store, execution_id="run")
+    with pytest.raises(OtherInputError, match="the metadata is another one"):
+        await graph.run(
+            state=Odd(what=known), store=store, execution_id="run", metadata={"k": given}
+        )
+
+
 async def test_majority_is_kept_with_its_votes():
     graph = Graph(Start(3, Majority(quorum=0.5, key="total")))
     result, _ = await finish(graph, Work(), "collect")
