@@ -175,6 +175,11 @@ def chain(before: str, body: Any) -> str:
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
+def same_json(one: Json, other: Json) -> bool:
+    """Whether both say the same; Python would say that 1 is True, and 0.0 is -0.0."""
+    return one == other and _canonical(one) == _canonical(other)
+
+
 def input_of(run: RunRecord) -> str:
     """The digest of all that a run begins with, on which that of its first walk is built."""
     return chain("", [run.graph, run.start, run.state, run.metadata, run.user_id, run.seed])

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lift_sys.durability.codec import Codec, decode_successor
-from lift_sys.durability.facts import Json, RunRecord, chain
+from lift_sys.durability.facts import Json, RunRecord, same_json
 from lift_sys.graph.graph import Graph
 from lift_sys.state.seen import seen_digest
 
@@ -44,7 +44,7 @@ def other_inputs(
         found.append(f"the seed was {known.seed}")
     if found and isinstance(known.state, dict) and isinstance(given.state, dict):
         old, new = known.state, given.state
-        differ = {key for key in {*old, *new} if not _equal(old.get(key), new.get(key))}
+        differ = {key for key in {*old, *new} if not same_json(old.get(key), new.get(key))}
         if fields := sorted(key for key in differ if not key.startswith("$")):
             found.append(f"fields that differ: {', '.join(fields)}")
         elif "$set" in differ:  # the values are the same
@@ -53,7 +53,7 @@ def other_inputs(
 
 
 def _are_same(known: Any, given: Any, read: Callable[[Json], Any] | None) -> bool:
-    if _equal(known, given):
+    if same_json(known, given):
         return True
     if read is None or known is None or given is None:
         return False
@@ -61,11 +61,6 @@ def _are_same(known: Any, given: Any, read: Callable[[Json], Any] | None) -> boo
         return seen_digest(read(_masked(known))) == seen_digest(read(_masked(given)))
     except Exception:  # whatever reading another graph's data raises
         return False
-
-
-def _equal(known: Json, given: Json) -> bool:
-    """Whether both are the same JSON; Python would say that 1 is True, and 0.0 is -0.0."""
-    return chain("", known) == chain("", given)
 
 
 def _masked(form: Any) -> Any:

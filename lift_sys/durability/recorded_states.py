@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from lift_sys.durability.facts import same_json
 from lift_sys.durability.recorded_types import ANY, RecordedType
 from lift_sys.durability.recorded_values import RecordedClasses
 
@@ -114,9 +115,10 @@ def _handed_on(
 ) -> list[Operation]:
     """Operations on a value, where a function makes `made` of `given`, before and after them."""
     old, new = made
-    changed = {name: None for name in new if name not in old or old[name] != new[name]}
+    changed = {name: None for name in new if name not in old or not same_json(old[name], new[name])}
     found: list[Operation] = []
     names: dict[str, list[str]] = {}
+    owners: dict[str, str] = {}  # of fields that hold the same, one hands it on
     for action, path, *rest in operations:
         field, *deeper = path
         if field not in given[0] and field not in given[1]:  # no field, but a private attribute
@@ -126,16 +128,22 @@ def _handed_on(
             names[field] = _names(field, given, made)
         if not names[field] and action != "fields" and not changed:
             raise LookupError(f"it is not clear what has become of the field `{field}`")
-        found += [[action, [name, *deeper], *rest] for name in names[field]]
-    handed_on = {name for each in names.values() for name in each}
-    return found + [["set", [name], new[name]] for name in changed if name not in handed_on]
+        own = [name for name in names[field] if owners.setdefault(name, field) == field]
+        found += [[action, [name, *deeper], *rest] for name in own]
+    return found + [["set", [name], new[name]] for name in changed if name not in owners]
 
 
 def _names(field: str, given: list[dict[str, Any]], made: list[dict[str, Any]]) -> list[str]:
     """The fields that hold, before and after, what `field` of what was given holds."""
     (before, after), (old, new) = (each.get(field) for each in given), made
-    found = [name for name in new if new[name] == after and name in old and old[name] == before]
-    if before != after:
+    found = [
+        name
+        for name in new
+        if name in old and same_json(new[name], after) and same_json(old[name], before)
+    ]
+    if field in found:  # others that there were before have operations of their own
+        found = [name for name in found if name == field or name not in given[1]]
+    if not same_json(before, after):
         return found
     # Nothing tells it from others that happen to be equal.
     return [field] if field in found else found if len(found) == 1 else []

@@ -39,6 +39,9 @@ class Order(BaseModel):
     numbered: dict[int, Line] = {}
     pair: tuple[str, Line] = ("", Line())
     anything: Any = None
+    done: bool = False
+    words: list[str] = []
+    twins: list[str] = []
 
 @dataclass
 class Move(BaseNode[Order]):
@@ -93,10 +96,13 @@ def line(old: dict) -> dict:
     return {**tag, "name": old["title"], "count": old["count"]}
 
 
+KEPT = ("first", "numbered", "pair", "anything", "done", "words", "twins")
+
+
 def order(old: dict) -> dict:
     names = {"amount": "cents", "lines": "items", "by_name": "named"}
     made = {new: old[name] for name, new in names.items()}
-    return made | {key: old[key] for key in ("first", "numbered", "pair", "anything")}
+    return made | {key: old[key] for key in KEPT}
 
 
 MIGRATIONS = {"Order": order, "Line": line}
@@ -170,6 +176,9 @@ MOVES = st.sampled_from(
         "s.pair = ('p', Line(title='q'))",
         "s.anything = [Line(title='any'), {'in': Line()}, (Line(count=3),)]",
         "s.anything = {'x': {'y': Line(title='deep')}}",
+        # Fields that hold the same before and after it, or what only Python calls equal.
+        "s.words.append('w'); s.twins.append('w')",
+        "s.amount = int(s.amount == 0); s.done = not s.done; s.anything = float(s.amount)",
     ]
 )
 # Branches write to places of their own, and both to the list with a reducer.
@@ -208,6 +217,42 @@ def test_a_migrated_run_is_one_that_the_new_code_had_begun(moves):
 
     assert migrated.state == begun.state
     assert migrated.output == begun.output
+
+
+TWINS = "s.words.append('w'); s.twins.append('w')"
+FLIP = "s.amount = 1; s.done = True"
+
+
+@pytest.mark.parametrize("moves", [[TWINS], [TWINS, TWINS], [FLIP], [FLIP, TWINS]])
+@pytest.mark.parametrize(
+    ("texts", "migration"),
+    [
+        ([("done: bool", "note: str = ''\n    done: bool")], lambda old: {**old, "note": "n"}),
+        (
+            [("words:", "texts:"), ("twins:", "others:")],
+            lambda old: {
+                {"words": "texts", "twins": "others"}.get(name, name): value
+                for name, value in old.items()
+            },
+        ),
+        (
+            [("done: bool = False", "done: int = 0"), ("amount: int = 0", "amount: bool = False")],
+            lambda old: {**old, "done": int(old["done"]), "amount": bool(old["amount"])},
+        ),
+    ],
+)
+def test_fields_that_hold_the_same_stay_apart(moves, texts, migration):
+    """Which of them a step has written is not told by what they hold."""
+    result = resumed(moves, new=False, edits=texts, migrations={"Order": migration})
+
+    found = result.state.model_dump()
+    words = ["w"] * moves.count(TWINS)
+    assert found.get("words", found.get("texts")) == words
+    assert found.get("twins", found.get("others")) == words
+    wrote = FLIP in moves
+    is_of = type(result.state).__annotations__
+    for name in ("done", "amount"):
+        assert (type(found[name]), found[name]) == (is_of[name], wrote)
 
 
 def test_a_name_that_is_of_no_class_is_refused():
