@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lift_sys.core.successors import Question
 from lift_sys.durability.codec import Codec, decode_asked
-from lift_sys.durability.facts import Fact, Json, RunRecord, chain, fact_of
+from lift_sys.durability.facts import Fact, Json, RunRecord, chain, fact_of, same_json
 from lift_sys.durability.past import moot_steps
 from lift_sys.durability.reading import Reading
 from lift_sys.durability.secret_places import secrets_at
@@ -98,7 +98,7 @@ def answered(
         answer = _answer(codec, asked, key, value, now)
         if asked.answer is None:
             made.append(answer)
-        elif asked.answer.body != answer.fact.body:
+        elif not same_json(asked.answer.body, answer.fact.body):
             place = at_step(answer.fact.address, answer.fact.node)
             raise AnswerError(key=key, reason=f"{place} has another answer already; it stays.")
     return made

@@ -16,7 +16,7 @@ from lift_sys.core.address import declared_order, located
 from lift_sys.core.successors import Question
 from lift_sys.durability.codec import Codec, Names
 from lift_sys.durability.endings import without_times
-from lift_sys.durability.facts import Fact, RunRecord
+from lift_sys.durability.facts import Fact, RunRecord, same_json
 from lift_sys.durability.past import is_before
 from lift_sys.durability.reading import Reading
 from lift_sys.durability.secret_places import with_places
@@ -210,7 +210,7 @@ def _differences(before: Sequence[Fact], after: Sequence[Fact]) -> list[Differen
                 bodies = [None if fact is None else fact.body for fact in (then, now)]
                 found.append(_difference(known, "step", *bodies))
             continue
-        parts = [part for part in _PARTS if then.body.get(part) != now.body.get(part)]
+        parts = [part for part in _PARTS if not same_json(then.body.get(part), now.body.get(part))]
         found += [
             _difference(known, part, then.body.get(part), now.body.get(part)) for part in parts[:1]
         ]

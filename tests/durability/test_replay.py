@@ -124,3 +124,25 @@ async def test_a_run_that_failed_is_replayed_up_to_there():
 async def test_an_unknown_run_is_said(stored):
     with pytest.raises(UnknownRunError):
         await replay(stored[1], stored[0], "nobody")
+
+
+class Box(BaseModel):
+    value: object = None
+
+
+class Give(BaseNode[Box]):
+    async def run(self, ctx: RunContext[Box]) -> End[object]:
+        ctx.state.value = ctx.deps[0]
+        return End(ctx.deps[1])
+
+
+@pytest.mark.parametrize(("then", "now"), [(1, True), (1, 1.0), (0.0, -0.0), ([0], [False])])
+async def test_what_python_calls_equal_is_a_difference(then, now):
+    store, graph = MemoryStore(), Graph(Give)
+    await graph.run(state=Box(), store=store, execution_id="run", deps=(then, then))
+
+    assert (await replay(store, graph, "run", deps=(then, then))).identical
+    for deps, part in (((now, then), "writes"), ((then, now), "successor")):
+        first = (await replay(store, graph, "run", deps=deps)).first
+        assert first is not None
+        assert first.part == part

@@ -173,6 +173,29 @@ async def test_two_answers_to_one_question_are_refused():
     assert ran == ["ask approval"]
 
 
+class Guess(BaseNode[Order]):
+    """Takes any number, and true or false as well."""
+
+    async def run(self, ctx: RunContext[Order]) -> "Suspend[Note]":
+        return Suspend("how many?", key="guess", schema=int | float | bool, then=Note())
+
+
+class Note(BaseNode[Order]):
+    async def run(self, ctx: RunContext[Order]) -> End[str]:
+        return End(repr(ctx.answer))
+
+
+@pytest.mark.parametrize(("given", "other"), [(1, True), (1.0, 1), (0.0, -0.0), (False, 0)])
+async def test_what_python_calls_equal_is_another_answer(given, other):
+    store, _, _ = await start(Graph(Guess))
+    for _ in range(2):
+        result = await Graph(Guess).resume("run", store=store, answers={"guess": given})
+
+    assert result.output == repr(given)
+    with pytest.raises(AnswerError, match="has another answer already"):
+        await Graph(Guess).resume("run", store=store, answers={"guess": other})
+
+
 async def test_an_answer_may_be_given_again_but_not_changed():
     """So a call that was cut off can be made again, also when the run has ended."""
     graph = Graph(Both)
