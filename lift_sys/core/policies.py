@@ -23,6 +23,19 @@ def at_least_one(name: str, value: object) -> None:
         raise ValueError(f"{name} must be ≥1, not {value!r}")
 
 
+def positive_seconds(name: str, value: object) -> None:
+    """Refuse what is no time in seconds for which something is good; None is one.
+
+    Raises:
+        TypeError: `value` is no number.
+        ValueError: It is not above 0.
+    """
+    if not isinstance(value, int | float | None) or isinstance(value, bool):
+        raise TypeError(f"{name} is a number of seconds, not {value!r}")
+    if value is not None and not value > 0:
+        raise ValueError(f"{name} must be more than 0 seconds, not {value!r}")
+
+
 def _exception_types(name: str, value: object) -> tuple[type[BaseException], ...]:
     kinds = tuple(value) if isinstance(value, (tuple, list, set, frozenset)) else (value,)
     for kind in kinds:
@@ -131,8 +144,7 @@ class CachePolicy:
     inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.ttl is not None and not self.ttl > 0:
-            raise ValueError(f"ttl must be more than 0 seconds, not {self.ttl!r}")
+        positive_seconds("ttl", self.ttl)
         for name in ("tags", "inputs"):
             if isinstance(getattr(self, name), str):
                 value = getattr(self, name)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from lift_sys.core.cache_ports import CacheKey
+from lift_sys.core.policies import positive_seconds
 from lift_sys.core.ports import Clock
 from lift_sys.errors import UsageError
 
@@ -26,11 +27,11 @@ class Ages:
 
     Raises:
         ValueError: `ttl` is not positive.
+        TypeError: It is no number.
     """
 
     def __init__(self, ttl: float | None, clock: Clock | None) -> None:
-        if ttl is not None and not ttl > 0:
-            raise ValueError(f"ttl must be more than 0 seconds, not {ttl!r}")
+        positive_seconds("ttl", ttl)
         self.ttl = ttl
         self._clock = clock
 
@@ -39,13 +40,13 @@ class Ages:
         now = datetime.now(UTC) if self._clock is None else self._clock.now()
         return now.timestamp()
 
-    def ago(self, seconds: float) -> float:
+    def ago(self, seconds: object) -> float:
         """When that was, in seconds since 1970.
 
         Raises:
-            UsageError: It is less than 0, which nothing is older than on purpose.
+            UsageError: It is less than 0, which nothing is older than on purpose, or no number.
         """
-        if not seconds >= 0:
+        if not isinstance(seconds, int | float) or not seconds >= 0:
             raise UsageError(f"older_than={seconds!r}: give the seconds of an age, 0 or more.")
         return self.now() - seconds
 

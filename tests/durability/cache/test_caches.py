@@ -1,10 +1,12 @@
 """What every cache does: keeps, forgets by node, version, tag and age, and hands out copies."""
 
+from datetime import timedelta
+
 import pytest
 from cached_nodes import Ask, Desk, Halt, Shout, Spread, Whole, run
 
 from lift_sys import ParallelExecutor
-from lift_sys.durability import CachePolicy, NoOpCache
+from lift_sys.durability import CachePolicy, MemoryCache, NoOpCache
 from lift_sys.errors import UsageError
 from lift_sys.testing import context_for
 
@@ -107,12 +109,27 @@ async def test_invalidation(cache, clock):
     assert ran == ["Ask", "Ask", "Shout", "Halt"]
 
 
+async def test_an_instance_is_not_taken_for_its_class(cache, clock):
+    """Results of other instances would go, too."""
+    await filled(cache, [], clock)
+
+    with pytest.raises(UsageError, match="Ask means the results of all its instances"):
+        await cache.invalidate(node=Ask())
+
+
+@pytest.mark.parametrize("ttl", [timedelta(days=1), "60", True])
+def test_a_time_that_is_no_number_of_seconds_is_refused(ttl):
+    for make in (MemoryCache, CachePolicy):
+        with pytest.raises(TypeError, match="ttl is a number of seconds"):
+            make(ttl=ttl)
+
+
 async def test_an_age_of_less_than_nothing_is_refused(cache, clock):
     """It would mean all entries, also those that are made just now."""
     ran: list[str] = []
     await filled(cache, ran, clock)
 
-    for age in (-1, float("nan")):
+    for age in (-1, float("nan"), timedelta(days=1), "30d"):
         with pytest.raises(UsageError, match="older_than="):
             await cache.invalidate(older_than=age)
 
