@@ -1,4 +1,4 @@
-"""Times as people write them on the command line: `30d`, `2h`, `2026-03-01`."""
+"""Times as people write them on the command line: `30d`, `2h`, `2026-03-01`, `1.5`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,22 @@ def parse_moment(text: str, *, option: str) -> datetime:
         raise UsageError(
             f"{option} {text!r} is neither an age, e.g. 90s, 2h or 30d, nor a date, "
             f"e.g. 2026-03-01 or 2026-03-01T12:00."
+        ) from None
+
+
+def parse_seconds(text: str, *, option: str) -> float:
+    """The seconds that `text` means: a number of them, or with another unit, as of an age.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    try:
+        if match := _AGE.fullmatch(text.strip()):
+            return timedelta(**{_UNITS[match[2]]: float(match[1])}).total_seconds()
+        return float(text)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{option} {text!r} is no time, e.g. 1.5 (seconds), 90s, 2m or 1h."
         ) from None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from lift_sys.cli.moments import parse_moment, shown_moment
+from lift_sys.cli.moments import parse_moment, parse_seconds, shown_moment
 from lift_sys.cli.options import json_option
 from lift_sys.cli.stores import opened_store, store_option
 from lift_sys.cli.targets import Target
@@ -29,7 +29,9 @@ _HEADS = ("RUN", "STATUS", "GRAPH", "CREATED", "TIME", "STEPS", "TOKENS")
 @click.option("--node", help="Only those in which a node of this name has finished.")
 @click.option("--user", help="Only those of this user.")
 @click.option("--graph", help="Only those of the graph of this name.")
-@click.option("--longer-than", type=float, metavar="SECONDS", help="Only those that took so long.")
+@click.option(
+    "--longer-than", metavar="SECONDS|TIME", help="Only those that took so long: 1.5, 2m."
+)
 @click.option("--slowest", is_flag=True, help="The slowest first, instead of the newest.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--totals", is_flag=True, help="Numbers of these runs by status and by node.")
@@ -41,7 +43,7 @@ def runs(
     node: str | None,
     user: str | None,
     graph: str | None,
-    longer_than: float | None,
+    longer_than: str | None,
     slowest: bool,
     limit: int,
     totals: bool,
@@ -57,7 +59,9 @@ def runs(
         node=node,
         user_id=user,
         graph=graph,
-        longer_than=longer_than,
+        longer_than=None
+        if longer_than is None
+        else parse_seconds(longer_than, option="--longer-than"),
         order="slowest" if slowest else "newest",
         limit=limit,
     )
@@ -104,6 +108,11 @@ def run_as_dict(record: RunRecord) -> dict[str, Any]:
     return found | {"target": target.graph, "deps": target.deps}
 
 
+def time_of(record: RunRecord) -> str:
+    """How long a run took, for people; "" where nobody has written it down yet, or died before."""
+    return seconds(record.elapsed) if record.elapsed or record.status != "running" else ""
+
+
 def _table(found: Sequence[RunRecord]) -> list[str]:
     rows = [
         (
@@ -111,7 +120,7 @@ def _table(found: Sequence[RunRecord]) -> list[str]:
             record.status,
             record.graph,
             shown_moment(record.created_at),
-            seconds(record.elapsed),
+            time_of(record),
             str(record.steps),
             str(record.tokens),
         )

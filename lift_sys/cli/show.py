@@ -12,7 +12,7 @@ import click
 from lift_sys.cli.going_on import resume_command
 from lift_sys.cli.moments import shown_moment
 from lift_sys.cli.options import json_option
-from lift_sys.cli.runs import run_as_dict
+from lift_sys.cli.runs import run_as_dict, time_of
 from lift_sys.cli.stores import opened_store, store_option
 from lift_sys.execution.log import counted, seconds
 from lift_sys.observe.events_json import as_json, plain
@@ -54,7 +54,8 @@ def show(execution_id: str, as_document: bool, place: str | None) -> None:
 def _head(record: RunRecord) -> Iterator[str]:
     yield (
         f"{click.style(record.execution_id, bold=True)}: {record.graph}, {record.status}, "
-        f"{counted(record.steps, 'step')} in {seconds(record.elapsed)}"
+        f"{counted(record.steps, 'step')}"
+        + (f" in {took}" if (took := time_of(record)) else "")
         + (f", {record.tokens} tokens" if record.tokens else "")
         + (f", ${record.cost:.4f}" if record.cost is not None else "")
     )

@@ -97,6 +97,8 @@ def test_runs_are_listed(lift):
         (["--user", "eve"], []),
         (["--limit", "1"], ["two"]),
         (["--longer-than", "1000"], []),
+        (["--longer-than", "0s"], ["two", "one"]),
+        (["--longer-than", "2h"], []),
     ],
 )
 def test_the_list_can_be_narrowed(lift, options, names):
@@ -329,6 +331,7 @@ def test_a_run_goes_back(lift):
         (["rewind", "one", "--at", "1", "--set", "topik=x"], "Did you mean 'topic'"),
         (["rewind", "one", "--at", "1", "--set", "limits.size=x"], "`limits.size` can't be set"),
         (["runs", "--since", "yesterday"], "neither an age"),
+        (["runs", "--longer-than", "long"], "is no time, e.g. 1.5 (seconds)"),
         (["rm"], "Name runs, or say which"),
         (["rm", "--unfinished"], "Name runs, or say which"),
         (["rm", "one", "--keep", "1"], "not both"),
@@ -369,6 +372,20 @@ def test_runs_are_removed(lift):
     kept_run(lift, "bad", "flows.py:Fails", code=1)
     assert "2 runs removed" in lift("rm", "--unfinished", "--keep", "0").stderr
     assert lift("rm", "--unfinished").exit_code == lift("rm", "x", "--unfinished").exit_code == 2
+
+
+def test_of_a_run_under_way_no_time_is_said(lift, place):
+    """How long it took is written where it ends, which one that was killed never did."""
+    kept_run(lift)
+    with sqlite3.connect(place) as connection:
+        connection.execute("UPDATE lift_runs SET status = 'running', elapsed = 0")
+    connection.close()
+
+    [_, line] = lift("runs").stdout.splitlines()
+
+    assert " ms" not in line
+    assert line.split()[-2:] == ["4", "7"]
+    assert lift("show", "one").stdout.splitlines()[0] == "one: Both, running, 4 steps, 7 tokens"
 
 
 def test_a_run_that_cannot_be_read_can_be_removed(lift, place):
