@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
+from lift_sys.errors import UsageError
+
+# `flow.py:graph` and `package.flow:graph`; neither a URL nor a drive.
+_GRAPH = re.compile(r"(.*\.py(:.*)?|[\w.]{2,}:\w+)")
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 json_option = click.option(
@@ -29,8 +34,24 @@ name_option = click.option(
 def keep_option(text: str) -> Callable[[CommandT], CommandT]:
     """`--store` of a command that begins a run: without a value it is the project's own file."""
     return click.option(
-        "--store", "place", metavar="[FILE|URL]", is_flag=False, flag_value="", help=text
+        "--store",
+        "place",
+        metavar="[FILE|URL]",
+        is_flag=False,
+        flag_value="",
+        callback=_refuse_graph,
+        help=text,
     )
+
+
+def _refuse_graph(_: click.Context, __: click.Parameter, place: str | None) -> str | None:
+    """Refuse a graph as the store: `--store` before it takes it for its value."""
+    if place and _GRAPH.fullmatch(place):
+        raise UsageError(
+            f"--store has taken {place!r} for its file. Write --store after the graph, or "
+            f"--store=FILE."
+        )
+    return place
 
 
 def show_options(command: CommandT) -> CommandT:

@@ -332,6 +332,12 @@ def test_a_run_goes_back(lift):
         (["rewind", "one", "--at", "1", "--set", "limits.size=x"], "`limits.size` can't be set"),
         (["runs", "--since", "yesterday"], "neither an age"),
         (["runs", "--longer-than", "long"], "is no time, e.g. 1.5 (seconds)"),
+        (
+            ["run", "--store", "flows.py:graph", *TOPIC],
+            "--store has taken 'flows.py:graph' for its file",
+        ),
+        (["run", "--store", "flows:graph", *TOPIC], "--store has taken 'flows:graph' for its file"),
+        (["run", "--store", "flows.py", *TOPIC], "--store has taken 'flows.py' for its file"),
         (["rm"], "Name runs, or say which"),
         (["rm", "--unfinished"], "Name runs, or say which"),
         (["rm", "one", "--keep", "1"], "not both"),
