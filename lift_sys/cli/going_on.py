@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lift_sys.cli.demo import demo_again
 from lift_sys.cli.stores import store_words
@@ -17,6 +17,9 @@ from lift_sys.cli.targets import Target
 
 if TYPE_CHECKING:
     from lift_sys.durability import Fact, RunRecord
+
+#: Stands for an answer.
+PLACEHOLDER: Final = "..."
 
 
 def resume_command(
@@ -53,7 +56,7 @@ def resume_command(
         options += ["--secret", f"{path}={known.get(path, 'ENV_NAME')}"]
     if record.status == "suspended":
         for name in _asked(record, facts):
-            options += ["--answer", f"{name}=..."]
+            options += ["--answer", f"{name}={PLACEHOLDER}"]
     run = [record.execution_id, *([target] if target else [])]
     if any(word.startswith("-") for word in run):
         return shlex.join(["lift", "resume", *options, "--", *run])

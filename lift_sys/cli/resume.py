@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lift_sys.cli.going_on import resume_command
+from lift_sys.cli.going_on import PLACEHOLDER, resume_command
 from lift_sys.cli.kept import Kept, graph_for
 from lift_sys.cli.options import show_options
 from lift_sys.cli.secret_input import secret_names, secret_option, secret_values
@@ -84,6 +84,11 @@ def _answer(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise UsageError(f"--answer {text!r} is not KEY=JSON, e.g. approval=true")
+    if value == PLACEHOLDER:  # a question that takes any text would be answered by it
+        raise UsageError(
+            f"--answer {text}: put the answer in the place of `...`, as JSON or text. `lift resume` "
+            f"without --answer says what it has to be."
+        )
     try:
         return key, json.loads(value)
     except (ValueError, RecursionError):

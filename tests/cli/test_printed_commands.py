@@ -78,6 +78,18 @@ def test_it_names_secrets_services_and_questions(lift, where):
     assert "12 letters" in asked.stdout
 
 
+def test_a_placeholder_is_no_answer(lift):
+    """Or a question that takes any text would be answered by pasting the command as it stands."""
+    command = filled(printed(begun(lift).stdout)[-1])
+    pasted = [word.replace('{"granted": true}', "...") for word in command]
+
+    refused = lift(*pasted[1:])
+
+    assert refused.exit_code == 2
+    assert "put the answer in the place of `...`" in refused.stderr
+    assert lift(*command[1:]).exit_code == 0
+
+
 def test_it_names_the_variables_that_were_given(lift):
     """So that of what was typed once nothing is typed again."""
     given = filled(printed(begun(lift).stdout)[-1])
