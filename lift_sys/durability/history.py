@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from lift_sys.durability.facts import Status
+from lift_sys.durability.facts import SAVED, Status
 from lift_sys.durability.query import RunQuery
 from lift_sys.durability.store import Store
 from lift_sys.durability.stores.database import Row
@@ -77,6 +77,8 @@ async def prune(
 ) -> int:
     """Remove old runs that are finished. All others can still go on, and stay unless that is said.
 
+    What `StatePersistence` has saved is no run, and stays in any case.
+
     Args:
         store: Where they are.
         older_than: Only those created before; an age is counted from now.
@@ -97,16 +99,21 @@ async def prune(
     _refuse_unclear(older_than, keep)
     until = datetime.now(UTC) - older_than if isinstance(older_than, timedelta) else older_than
     only = status if status is not None or unfinished else "finished"
-    spared, gone = keep or 0, 0
+    to_keep, spared, gone = keep or 0, 0, 0
     while True:
         query = RunQuery(status=only, until=until, limit=spared + _PAGE)
         found = (await store.runs(query))[spared:]
-        going = [each for each in found if each.status != "running" or status == "running"]
-        for record in going:
-            with suppress(UnknownRunError):  # another process removes them, too
-                await store.delete(record.execution_id)
-                gone += 1
-        spared += len(found) - len(going)
+        for record in found:
+            if record.graph == SAVED:
+                spared += 1
+            elif to_keep:
+                to_keep, spared = to_keep - 1, spared + 1
+            elif record.status == "running" and status != "running":
+                spared += 1
+            else:
+                with suppress(UnknownRunError):  # another process removes them, too
+                    await store.delete(record.execution_id)
+                    gone += 1
         if len(found) < _PAGE:
             return gone
 

@@ -5,8 +5,15 @@ from datetime import timedelta
 
 import pytest
 from durability.records import START, fact, run
+from pydantic import BaseModel
 
+from lift_sys import RunContext
 from lift_sys.durability import MemoryStore, RunQuery, prune
+from lift_sys.durability.saved_states import StatePersistence
+
+
+class Note(BaseModel):
+    text: str = ""
 
 
 @pytest.fixture
@@ -87,6 +94,27 @@ async def test_what_can_still_go_on_stays(store):
     assert await prune(store, older_than=timedelta(days=1)) == 1
     assert [each.status for each in await store.runs()] == ["cancelled", "failed", "suspended"]
     assert await prune(store, older_than=timedelta(days=1), unfinished=True) == 3
+
+
+@pytest.mark.parametrize(
+    ("conditions", "left"),
+    [
+        ({"older_than": timedelta(0)}, []),
+        ({"keep": 1}, ["r2"]),
+        ({"status": "finished"}, []),
+    ],
+)
+async def test_saved_states_stay_and_are_not_counted(store, conditions, left):
+    """Somebody goes on with them, however old they are."""
+    await fill(store, ["finished"] * 3)
+    saved = StatePersistence(store)
+    for name in ("a", "b"):
+        await saved.save(RunContext(Note(), execution_id=name))
+
+    assert await prune(store, **conditions) == 3 - len(left)
+
+    assert {state.execution_id for state in await saved.list_states()} == {"a", "b"}
+    assert [each.execution_id for each in await store.runs(RunQuery(limit=9))][2:] == left
 
 
 async def test_everything_is_not_removed_by_mistake(filled):
