@@ -1,7 +1,8 @@
 """The command `lift`: run and draw graphs, look after the embedded model, see the demo.
 
 Results go to stdout, everything else (progress, log, errors) to stderr. Exit codes: 0 done, 1 the
-run failed, 2 wrong usage, 130 interrupted. Expected errors are one message, never a traceback.
+run failed, 2 wrong usage, 3 it waits for answers, 130 or 143 interrupted. Expected errors are one
+message, never a traceback.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def report(error: BaseException, *, show_traceback: bool = False) -> None:
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 the run or the check failed, 2 wrong usage, 3 the run waits for "
-    "answers, 130 interrupted.",
+    "answers, 130 and 143 interrupted.",
 )
 @click.version_option(__version__, prog_name="lift", message="%(prog)s %(version)s")
 @click.option("--traceback", is_flag=True, help="Show tracebacks of errors (or LIFT_TRACEBACK=1).")
