@@ -1,4 +1,4 @@
-"""Whether what a caller gives is a store, a cache, a name, a mapping: said before anything runs."""
+"""Whether what a caller gives is a store, a file, a name, a mapping: said before anything runs."""
 
 from __future__ import annotations
 
@@ -35,6 +35,22 @@ def refuse_no_name(value: Any) -> None:
     """
     if not isinstance(value, str) or not value:
         raise UsageError(f"execution_id={value!r}: the name of a kept run is a text, not empty.")
+
+
+def refuse_no_file(path: Any, instead: str) -> None:
+    """Refuse what SQLite's own users write for no file, and a URL: either would be a file's name.
+
+    Args:
+        path: Where it is to be kept. It is not shown: a URL may have a password.
+        instead: What keeps it without a file.
+
+    Raises:
+        UsageError: It is no file.
+    """
+    if str(path) == ":memory:":
+        raise UsageError(f"':memory:' would be a file of that name. Without a file: {instead}.")
+    if "://" in str(path):
+        raise UsageError("A URL is no file. Runs in PostgreSQL: PostgresStore(...).")
 
 
 def refuse_no_mapping(what: str, value: Any, example: str) -> None:

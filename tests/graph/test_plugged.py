@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from lift_sys import BaseNode, End, Graph, ParallelExecutor, RunContext
-from lift_sys.durability import MemoryCache, MemoryStore, SqliteStore
+from lift_sys.durability import MemoryCache, MemoryStore, SqliteCache, SqliteStore
 from lift_sys.errors import UsageError
 
 
@@ -70,3 +70,16 @@ async def test_what_is_no_mapping_is_refused_when_a_run_goes_on(option, value, t
 def test_so_it_is_when_an_executor_is_made():
     with pytest.raises(UsageError, match="takes a cache"):
         ParallelExecutor(cache="cache.db")
+
+
+@pytest.mark.parametrize("make", [SqliteStore, SqliteCache])
+@pytest.mark.parametrize("path", [":memory:", "postgresql://me:hush@host/x"])
+def test_what_is_no_file_makes_none(make, path, tmp_path, monkeypatch):
+    """SQLite's own word for no file would be one's name, and a URL's password a part of a path."""
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(UsageError, match="file") as caught:
+        make(path)
+
+    assert "hush" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

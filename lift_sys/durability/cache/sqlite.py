@@ -29,6 +29,7 @@ from lift_sys.durability.cache.records import Records
 from lift_sys.durability.forks import Parted
 from lift_sys.durability.sqlite_file import PATIENCE, is_busy
 from lift_sys.errors import StoreError
+from lift_sys.execution.plugged import refuse_no_file
 
 ResultT = TypeVar("ResultT")
 
@@ -49,6 +50,7 @@ class SqliteCache(Parted):
 
     Raises:
         StoreError: The file can't be opened, is damaged, or belongs to another program.
+        UsageError: It is a URL, or ":memory:".
         ValueError: `max_size` is below 1, or `ttl` is not positive.
     """
 
@@ -62,6 +64,7 @@ class SqliteCache(Parted):
     ) -> None:
         if max_size is not None:
             at_least_one("max_size", max_size)
+        refuse_no_file(path, "MemoryCache()")
         self._ages = Ages(ttl, clock)
         self.path = Path(path).absolute()
         self.max_size = max_size

@@ -14,6 +14,7 @@ from lift_sys.durability.stores.base import ThreadedStore
 from lift_sys.durability.stores.database import Row, Value
 from lift_sys.durability.stores.schema import NEWEST, migrate, read_version
 from lift_sys.errors import StoreError
+from lift_sys.execution.plugged import refuse_no_file
 
 #: Says that a file is ours, in its header; "lift" in ASCII.
 APPLICATION_ID: Final = 0x6C696674
@@ -43,9 +44,13 @@ class SqliteStore(ThreadedStore):
 
     Args:
         path: The file. Its folder has to exist.
+
+    Raises:
+        UsageError: It is a URL, or ":memory:".
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        refuse_no_file(path, "MemoryStore()")
         self.path = Path(path).absolute()
         super().__init__(SqliteDatabase(self.path))
 
