@@ -79,6 +79,7 @@ def replay(
         more = len(report.differences) - _SHOWN
         if more > 0:
             click.echo(f"and {more} more; --json lists all")
+    failed = record.status == "failed"
     if report.error is not None:
-        click.echo(f"It failed again: {report.error}" if record.error else report.error, err=True)
+        click.echo(f"It failed again: {report.error}" if failed else report.error, err=True)
     ctx.exit(0 if report.identical else EXIT_FAILED)

@@ -65,7 +65,7 @@ def _head(record: RunRecord) -> Iterator[str]:
         yield f"graph {record.target}"
     if record.parent:
         yield f"rewound from {record.parent} at {record.parent_address}"
-    if record.error:
+    if record.error and record.status != "cancelled":  # of which there is no more to say
         yield f"{click.style('failed', fg='red')}: {record.error}"
 
 

@@ -394,6 +394,22 @@ def test_of_a_run_under_way_no_time_is_said(lift, place):
     assert lift("show", "one").stdout.splitlines()[0] == "one: Both, running, 4 steps, 7 tokens"
 
 
+def test_a_run_that_was_cancelled_is_not_called_failed(lift, place):
+    """Nor is what fails in its replay said to fail again."""
+    kept_run(lift, "one", "flows.py:Fails", code=1)
+    assert "It failed again: " in lift("replay", "one").stderr
+    with sqlite3.connect(place) as connection:
+        connection.execute("UPDATE lift_runs SET status = 'cancelled', error = 'CancelledError: '")
+    connection.close()
+
+    shown, replayed = lift("show", "one"), lift("replay", "one")
+
+    assert "cancelled" in shown.stdout
+    assert "failed" not in shown.stdout
+    assert "the tea is cold" in replayed.stderr
+    assert "again: " not in replayed.stderr
+
+
 def test_a_run_that_cannot_be_read_can_be_removed(lift, place):
     """Or it would stand in the way of the list for ever."""
     kept_run(lift)
