@@ -13,7 +13,7 @@ from lift_sys.cli.options import json_option
 from lift_sys.cli.stores import opened_store, store_option
 from lift_sys.cli.targets import Target
 from lift_sys.durability.facts import Status
-from lift_sys.execution.log import seconds
+from lift_sys.execution.log import seconds, visible
 from lift_sys.observe.events_json import as_json
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _show_totals(found: Statistics, *, as_document: bool) -> None:
         return
     rows = [
         (
-            name,
+            visible(name),
             str(each.count),
             *map(seconds, (each.shortest, each.mean, each.longest)),
             str(each.tokens),
@@ -116,9 +116,9 @@ def time_of(record: RunRecord) -> str:
 def _table(found: Sequence[RunRecord]) -> list[str]:
     rows = [
         (
-            record.execution_id,
+            visible(record.execution_id),
             record.status,
-            record.graph,
+            visible(record.graph),
             shown_moment(record.created_at),
             time_of(record),
             str(record.steps),

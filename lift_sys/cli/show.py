@@ -14,7 +14,7 @@ from lift_sys.cli.moments import shown_moment
 from lift_sys.cli.options import json_option
 from lift_sys.cli.runs import run_as_dict, time_of
 from lift_sys.cli.stores import opened_store, store_option
-from lift_sys.execution.log import counted, seconds
+from lift_sys.execution.log import counted, seconds, visible
 from lift_sys.observe.events_json import as_json, plain
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # A value longer than this is cut; `--json` has it all.
 _SHOWN_LENGTH = 60
+_LINES = "\n\t"
 _COLORS = {"interrupted": "red", "waiting": "yellow"}
 
 
@@ -53,20 +54,20 @@ def show(execution_id: str, as_document: bool, place: str | None) -> None:
 
 def _head(record: RunRecord) -> Iterator[str]:
     yield (
-        f"{click.style(record.execution_id, bold=True)}: {record.graph}, {record.status}, "
+        f"{click.style(visible(record.execution_id), bold=True)}: {visible(record.graph)}, {record.status}, "
         f"{counted(record.steps, 'step')}"
         + (f" in {took}" if (took := time_of(record)) else "")
         + (f", {record.tokens} tokens" if record.tokens else "")
         + (f", ${record.cost:.4f}" if record.cost is not None else "")
     )
-    whose = f" for {record.user_id}" if record.user_id else ""
+    whose = f" for {visible(record.user_id)}" if record.user_id else ""
     yield f"begun {shown_moment(record.created_at)}{whose}, seed {record.seed}"
     if record.target:
-        yield f"graph {record.target}"
+        yield f"graph {visible(record.target)}"
     if record.parent:
-        yield f"rewound from {record.parent} at {record.parent_address}"
+        yield f"rewound from {visible(record.parent)} at {record.parent_address}"
     if record.error and record.status != "cancelled":  # of which there is no more to say
-        yield f"{click.style('failed', fg='red')}: {record.error}"
+        yield f"{click.style('failed', fg='red')}: {visible(record.error, keep=_LINES)}"
 
 
 def _step_lines(step: StepView) -> Iterator[str]:
@@ -74,7 +75,7 @@ def _step_lines(step: StepView) -> Iterator[str]:
     notes = [seconds(step.elapsed)] if step.status in ("finished", "waiting") else []
     notes += [f"attempt {step.attempt}"] if step.attempt > 1 else []
     notes += [f"{step.tokens} tokens"] if step.tokens else []
-    notes += [f"-> {step.successor}"] if step.successor else []
+    notes += [f"-> {visible(step.successor)}"] if step.successor else []
     if step.joined is not None:
         notes.append(f"joined {sorted(step.joined)}")
     elif step.successor == "Fork":
@@ -82,17 +83,18 @@ def _step_lines(step: StepView) -> Iterator[str]:
     status = step.status
     if status != "finished":
         notes.insert(0, click.style(status, fg=_COLORS.get(status)))
-    yield f"{pad}{step.address} {click.style(step.node, bold=True)}  {', '.join(notes)}"
+    yield f"{pad}{step.address} {click.style(visible(step.node), bold=True)}  {', '.join(notes)}"
     for operation in step.edits:
         yield f"{pad}  changed by hand: {_operation(operation)}"
     for operation in step.writes:
         yield f"{pad}  {_operation(operation)}"
     for index, reason in step.failed.items():
         said = ": ".join(map(str, reason)) if isinstance(reason, list) else reason
-        yield f"{pad}  branch {index}: {said}"
+        yield f"{pad}  branch {index}: {visible(str(said), keep=_LINES)}"
     if step.question is not None:
         said = "answered" if step.answered else "asks"
-        yield f"{pad}  {said} {step.question['key']!r}: {step.question['reason']}"
+        reason = visible(str(step.question["reason"]), keep=_LINES)
+        yield f"{pad}  {said} {step.question['key']!r}: {reason}"
 
 
 def _operation(operation: Any) -> str:

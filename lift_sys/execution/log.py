@@ -175,6 +175,22 @@ def seconds(value: float) -> str:
     return f"{value:.3g} s" if value >= 0.001 else f"{value * 1e3:.2g} ms"
 
 
+def visible(value: str, *, keep: str = "") -> str:
+    """Text with what can't be printed told by its number, so that no terminal obeys it.
+
+    Also direction marks, with which a value could make its line read as something else.
+
+    Args:
+        value: The text, which may come from anywhere.
+        keep: Characters that stay, such as line ends.
+    """
+    if value.isprintable():
+        return value
+    return "".join(
+        char if char.isprintable() or char in keep else f"\\u{ord(char):04x}" for char in value
+    )
+
+
 def error_text(error: BaseException) -> str:
     """Type and message of an error in one line."""
     text = " ".join(str(error).split())

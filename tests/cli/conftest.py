@@ -21,8 +21,9 @@ def lift(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     monkeypatch.delenv("LIFT_TRACEBACK", raising=False)
     monkeypatch.setattr(sys, "path", list(sys.path))
 
-    def call(*arguments: str, stdin: str | None = None) -> Result:
-        return CliRunner().invoke(cli, list(arguments), input=stdin, prog_name="lift")
+    def call(*arguments: str, stdin: str | None = None, color: bool = False) -> Result:
+        options = {"input": stdin, "prog_name": "lift", "color": color}
+        return CliRunner().invoke(cli, list(arguments), **options)
 
     return call
 

@@ -1,6 +1,7 @@
 """Kept runs on the command line: run --store, runs, show, resume, rewind, rm."""
 
 import json
+import re
 import shlex
 import signal
 import sqlite3
@@ -408,6 +409,23 @@ def test_a_run_that_was_cancelled_is_not_called_failed(lift, place):
     assert "failed" not in shown.stdout
     assert "the tea is cold" in replayed.stderr
     assert "again: " not in replayed.stderr
+
+
+@pytest.mark.parametrize("command", [["runs"], ["runs", "--totals"], ["show", "one"]])
+def test_what_a_store_holds_does_nothing_to_the_terminal(lift, place, command):
+    """It may come from elsewhere, and errors quote what models have said."""
+    kept_run(lift, "one", "flows.py:Asks", code=3)
+    bell = "\x1b]0;owned\x07"
+    with sqlite3.connect(place) as connection:
+        connection.execute("UPDATE lift_runs SET graph = ?, error = ?, user_id = ?", (bell,) * 3)
+        connection.execute("UPDATE lift_facts SET node = ?", (bell,))
+        connection.execute("UPDATE lift_facts SET body = replace(body, 'pour tea?', '\\u001b[2J')")
+    connection.close()
+
+    shown = lift(*command, color=True)
+
+    assert "owned" in shown.stdout
+    assert re.sub("\x1b\\[[0-9;]*m", "", shown.stdout).replace("\n", "").isprintable()
 
 
 def test_a_run_that_cannot_be_read_can_be_removed(lift, place):

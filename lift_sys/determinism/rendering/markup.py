@@ -10,6 +10,7 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from lift_sys.execution.log import visible
 from lift_sys.observe.events_json import without_secrets
 
 #: Elements without an end tag.
@@ -28,7 +29,7 @@ Child: TypeAlias = "Markup | str | float | Iterable[Child] | None"
 
 def text(value: object) -> Markup:
     """`value` as text: escaped, secrets blanked, invisible characters as their code."""
-    return Markup(html.escape(_visible(without_secrets(str(value)))))
+    return Markup(html.escape(visible(without_secrets(str(value)), keep="\n\t")))
 
 
 def tag(name: str, /, *children: Child, **attributes: object) -> Markup:
@@ -64,15 +65,6 @@ def shortened(value: str, most: int) -> str:
         return value
     tail = most // 3
     return f"{value[: most - tail - 1]}…{value[-tail:]}"
-
-
-def _visible(value: str) -> str:
-    # Also direction marks, with which a value could make its line read as something else.
-    if value.isprintable():
-        return value
-    return "".join(
-        char if char.isprintable() or char in "\n\t" else f"\\u{ord(char):04x}" for char in value
-    )
 
 
 def depth_of(address: str) -> str:
