@@ -29,8 +29,9 @@ from lift_sys.state.snapshot import Snapshot
 def changes(old: Snapshot[Any], new: Snapshot[Any], *, in_order: bool = False) -> WriteSet:
     """What leads from `old` to `new`; equal values are no change.
 
-    Another order of a dict's keys is no other value, but nodes can see it: with `in_order`, which is
-    for what is to be done again, such a dict is written as a whole.
+    Another order of a dict's keys is no other value, nor is another way to grow of a `defaultdict`,
+    but nodes can see it: with `in_order`, which is for what is to be done again, such a dict is
+    written as a whole.
     """
     if old is new or old.root is new.root:
         return NOTHING
@@ -154,11 +155,16 @@ def _differences(
 
 
 def _is_reordered(old: Node, new: Node) -> bool:
-    return (
-        isinstance(old, DictPart)
-        and isinstance(new, DictPart)
-        and not (old.has_outline_of(new) or old.keeps_order(new.values))
+    if not isinstance(old, DictPart) or not isinstance(new, DictPart):
+        return False
+    return _grows_otherwise(old, new) or not (
+        old.has_outline_of(new) or old.keeps_order(new.values)
     )
+
+
+def _grows_otherwise(old: Node, new: Node) -> bool:
+    are_dicts = isinstance(old, DictPart) and isinstance(new, DictPart)
+    return are_dicts and old.factory != new.factory
 
 
 def _in_same_order(old: Node, new: Node) -> bool:
@@ -166,6 +172,8 @@ def _in_same_order(old: Node, new: Node) -> bool:
     if old is new or not isinstance(old, Part) or not isinstance(new, Part):
         return True
     if isinstance(old, DictPart) and [*old.values] != [*new.values]:
+        return False
+    if _grows_otherwise(old, new):
         return False
     if isinstance(old, (ListPart, TuplePart)):
         return all(map(_in_same_order, old.values, new.values))

@@ -1,5 +1,6 @@
 """The order of keys in a dict is no part of its value, but nodes see it: it outlives a process, too."""
 
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 
 from lift_sys import BaseNode, End, Graph, ParallelExecutor, RunContext
 from lift_sys.core.policies import Isolation
-from lift_sys.durability import MemoryStore
+from lift_sys.durability import CachePolicy, MemoryCache, MemoryStore
 from lift_sys.errors import NodeError
 
 
@@ -88,3 +89,43 @@ async def test_what_follows_sees_keys_in_the_same_order(isolation, old, new):
         await graph.resume("run", **options)
 
     assert world.looks[0] == world.looks[1]
+
+
+class Grow(BaseNode[Board]):
+    """Lets a dict grow in another way; it holds what it held."""
+
+    async def run(self, ctx: RunContext[Board]) -> "Grown":
+        for place, old in enumerate(ctx.state.rows):
+            ctx.state.rows[place] = defaultdict(list, old)
+        ctx.metadata["by name"] = defaultdict(list, ctx.metadata["by name"])
+        return Grown()
+
+
+class Grown(BaseNode[Board]):
+    async def run(self, ctx: RunContext[Board]) -> End[list[Any]]:
+        if ctx.deps == "broken":
+            raise ConnectionError
+        dicts = [*ctx.state.rows, ctx.metadata["by name"]]
+        return End([each["new"] for each in dicts])
+
+
+@pytest.mark.parametrize("rows", [[], [{"a": 1}], [{}, {"a": 1, "b": 2}]])
+async def test_a_dict_goes_on_growing_as_a_step_has_left_it(rows):
+    old = [defaultdict(int, each) for each in rows]
+    options = {"store": MemoryStore(), "execution_id": "run", "state": Board(rows=old)}
+    options["metadata"] = {"by name": defaultdict(int)}
+    with pytest.raises(NodeError):
+        await Graph(Grow).run(**options, deps="broken")
+
+    assert (await Graph(Grow).run(**options)).output == [[]] * (len(rows) + 1)
+
+
+async def test_a_cached_step_changes_how_a_dict_grows():
+    class Cached(Grow):
+        cache = CachePolicy(inputs=("metadata",))
+
+    cache = MemoryCache()
+    for hits in (0, 1):
+        state, metadata = Board(rows=[defaultdict(int)]), {"by name": defaultdict(int)}
+        result = await Graph(Cached).run(state=state, metadata=metadata, cache=cache)
+        assert (result.output, result.statistics["cache_hits"]) == ([[], []], hits)
