@@ -19,7 +19,7 @@ from lift_sys.durability.mentions import check_named
 from lift_sys.durability.recorded_states import Operation, apply, turned_operations
 from lift_sys.durability.recorded_values import Migration, RecordedClasses, names_in, short_name
 from lift_sys.durability.shape import differences, shape_of
-from lift_sys.durability.standing import Standing
+from lift_sys.durability.trail import Trail
 from lift_sys.errors import ChangedGraphError, JournalError, UsageError
 from lift_sys.graph.graph import Graph
 
@@ -115,10 +115,10 @@ class _Migrating:
         record = record.model_copy(update={"input": input_of(record)})
         self.digests[old.input] = record.input
         self.states[old.input] = old.state
-        standing = Standing(graph, old.input, start)
-        return record, [self.moved(fact, standing) for fact in self.facts]
+        trail = Trail(graph, old.input, start)
+        return record, [self.moved(fact, trail) for fact in self.facts]
 
-    def moved(self, fact: Fact, standing: Standing) -> Fact:
+    def moved(self, fact: Fact, trail: Trail) -> Fact:
         """A fact, with the digests of its new past."""
         if fact.kind == "started":
             return fact
@@ -130,7 +130,7 @@ class _Migrating:
         self.digests[fact.digest] = digest
         if fact.kind == "step":
             self.forks[fact.address] = fact
-        node = self.called(fact.address, lambda: standing.node(fact, body))
+        node = self.called(fact.address, lambda: trail.node(fact, body))
         changed = {"node": node, "input": before, "body": body, "digest": digest}
         return fact.model_copy(update=changed)
 

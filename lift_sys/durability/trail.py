@@ -16,7 +16,7 @@ from lift_sys.durability.facts import Fact, Json, chain
 from lift_sys.graph.graph import Graph
 
 
-class Standing:
+class Trail:
     """Follows the facts of one run.
 
     Args:
