@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from itertools import repeat
 from typing import Any
 
 from lift_sys.state.atomic import ListPart, TuplePart
@@ -125,7 +126,7 @@ def _differences(
     if old is new:
         return
     if id(old) in shared or id(new) in shared:
-        if not equal(old, new) or (in_order and not _in_same_order(old, new)):
+        if not equal(old, new) or (in_order and not _in_same_order(old, new, set())):
             yield Set(path, new)
     elif in_order and _is_reordered(old, new):
         yield Set(path, new)
@@ -146,11 +147,13 @@ def _differences(
             if key not in old.values:
                 yield Set((*path, old.step(key)), after)
     elif isinstance(old, ListPart) and isinstance(new, ListPart):
-        if (tail := appended(old, new)) is None or (in_order and not _in_same_order(old, new)):
+        if (tail := appended(old, new)) is None or (
+            in_order and not _in_same_order(old, new, set())
+        ):
             yield Set(path, new)
         elif tail:
             yield Append(path, tail)
-    elif not equal(old, new) or (in_order and not _in_same_order(old, new)):
+    elif not equal(old, new) or (in_order and not _in_same_order(old, new, set())):
         yield Set(path, new)
 
 
@@ -167,7 +170,7 @@ def _grows_otherwise(old: Node, new: Node) -> bool:
     return are_dicts and old.factory != new.factory
 
 
-def _in_same_order(old: Node, new: Node) -> bool:
+def _in_same_order(old: Node, new: Node, met: set[tuple[int, int]]) -> bool:
     """Whether no dict in what is equal, or in what both lists begin with, was reordered."""
     if old is new or not isinstance(old, Part) or not isinstance(new, Part):
         return True
@@ -175,10 +178,14 @@ def _in_same_order(old: Node, new: Node) -> bool:
         return False
     if _grows_otherwise(old, new):
         return False
+    pair = id(old), id(new)
+    if pair in met:  # in itself, or in several places
+        return True
+    met.add(pair)
     if isinstance(old, (ListPart, TuplePart)):
-        return all(map(_in_same_order, old.values, new.values))
+        return all(map(_in_same_order, old.values, new.values, repeat(met)))
     if isinstance(old, (ModelPart, DictPart)):
-        return all(_in_same_order(old.values[key], new.values[key]) for key in old.children)
+        return all(_in_same_order(old.values[key], new.values[key], met) for key in old.children)
     return True
 
 

@@ -402,3 +402,35 @@ async def test_groups_inside_a_cached_node():
     assert len(ran) == 1
     with pytest.raises(UndeclaredReadError, match="ctx.user_id"):
         await Graph(AsksCurious).run(state=Desk(), cache=cache)
+
+
+class Knot(BaseModel):
+    value: Any = None
+    turns: int = 0
+
+
+class Turn(BaseNode[Knot]):
+    cache = True
+
+    async def run(self, ctx: RunContext[Knot]) -> End[int]:
+        ctx.state.turns += 1
+        return End(ctx.state.turns)
+
+
+def knotted(kind: str) -> list[Any]:
+    """A list that is in itself, or one that stands in very many places."""
+    made: list[Any] = ["x"]
+    if kind == "itself":
+        made.append(made)
+    else:
+        for _ in range(60):
+            made = [made, made]
+    return made
+
+
+@pytest.mark.parametrize("kind", ["itself", "many places"])
+async def test_a_state_with_one_object_in_several_places_is_looked_up(kind):
+    cache = MemoryCache()
+    for hits in (0, 1):
+        result = await Graph(Turn).run(state=Knot(value=knotted(kind)), cache=cache)
+        assert (result.output, result.statistics["cache_hits"]) == (1, hits)
