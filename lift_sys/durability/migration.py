@@ -17,6 +17,7 @@ from lift_sys.durability.codec.names import Names
 from lift_sys.durability.facts import Fact, RunRecord, chain, input_of
 from lift_sys.durability.mentions import check_named
 from lift_sys.durability.recorded_states import Operation, apply, turned_operations
+from lift_sys.durability.recorded_types import ANY
 from lift_sys.durability.recorded_values import Migration, RecordedClasses, names_in, short_name
 from lift_sys.durability.shape import differences, shape_of
 from lift_sys.durability.trail import Trail
@@ -102,7 +103,10 @@ class _Migrating:
         self.facts = facts
         self.classes = classes
         self.digests: dict[str, str] = {}
-        self.states: dict[str, Any] = {}  # as they were, by the old digest of the walk so far
+        # What steps write to, by the name of what they wrote in a fact's body, and its type.
+        self.kinds = {"writes": classes.state, "metadata": ANY, "provenance": ANY}
+        # These as they were, by the old digest of the walk so far.
+        self.values: dict[str, dict[str, Any]] = {}
         self.forks: dict[str, Fact] = {}
 
     def run(self, graph: Graph[Any]) -> tuple[RunRecord, list[Fact]]:
@@ -114,7 +118,11 @@ class _Migrating:
         record = old.model_copy(update=changed)
         record = record.model_copy(update={"input": input_of(record)})
         self.digests[old.input] = record.input
-        self.states[old.input] = old.state
+        self.values[old.input] = {
+            "writes": old.state,
+            "metadata": old.metadata,
+            "provenance": [],
+        }
         trail = Trail(graph, old.input, start)
         return record, [self.moved(fact, trail) for fact in self.facts]
 
@@ -141,20 +149,18 @@ class _Migrating:
             if fork in self.forks:
                 old, step = self.forks[fork].digest, int(index)
                 self.digests[fact.input] = chain(self.digests[old], ["branch", step])
-                if old in self.states:
-                    self.states[fact.input] = self.states[old]
+                if old in self.values:
+                    self.values[fact.input] = self.values[old]
         return self.digests.get(fact.input, fact.input)
 
     def body(self, fact: Fact) -> dict[str, Any]:
         """What a fact says, for the code of now."""
         classes, body = self.classes, cast("dict[str, Any]", dict(fact.body))
-        if fact.input in self.states:
+        if fact.input in self.values:
             self.follow(fact, body)
-        elif "writes" in body:  # of a run inside a step, of which the state is not known
-            body["writes"] = [_with_value(classes, each) for each in body["writes"]]
-        for part in ("metadata", "provenance"):
-            if part in body:
-                body[part] = [_with_value(classes, each) for each in body[part]]
+        else:  # of a run inside a step, of which the state is not known
+            for name in self.kinds.keys() & body.keys():
+                body[name] = [_with_value(classes, each) for each in body[name]]
         if "successor" in body:
             body["successor"] = classes.successor(body["successor"])
         if "value" in body and fact.address in self.forks:
@@ -165,32 +171,35 @@ class _Migrating:
         return body
 
     def follow(self, fact: Fact, body: dict[str, Any]) -> None:
-        """Turn what a fact wrote, and note the state after it."""
-        before = after = self.states[fact.input]
-        kind = self.classes.state
-        is_join = fact.kind == "join"
-        writes = self.written_in(fact) if is_join else cast("Any", body.get("writes", []))
-        for operation in writes:
-            # What reducers did is not known; a path that is not there is of no matter so far.
-            with suppress(LookupError, TypeError):
-                after = apply(self.classes, kind, after, operation)
-        if "writes" in body:
-            body["writes"] = turned_operations(self.classes, kind, (before, after), writes)
-        self.states[fact.digest] = after
+        """Turn what a fact wrote, and note what is there after it."""
+        before = self.values[fact.input]
+        self.values[fact.digest] = after = {}
+        for name, kind in self.kinds.items():
+            value = before[name]
+            for operation in self.written(fact, name):
+                # What reducers did is not known; a path that is not there is of no matter so far.
+                with suppress(LookupError, TypeError):
+                    value = apply(self.classes, kind, value, operation)
+            after[name] = value
+            if name in body:
+                values = before[name], value
+                body[name] = turned_operations(self.classes, kind, values, body[name])
 
-    def written_in(self, join: Fact) -> list[Operation]:
-        """What the branches of a join have written, in declared order."""
-        taken = {f"{join.address}.{index}" for index in cast("list[int]", join.body["succeeded"])}
+    def written(self, fact: Fact, name: str) -> list[Operation]:
+        """What a step has written, or the branches of a join have, in declared order."""
+        if fact.kind != "join":
+            return cast("list[Operation]", fact.body.get(name, []))
+        taken = {f"{fact.address}.{index}" for index in cast("list[int]", fact.body["succeeded"])}
         inside = [
-            fact
-            for fact in self.facts
-            if fact.kind in ("step", "edit")
-            and ">" not in fact.address
-            and "~" not in fact.address
-            and _branch_of(fact.address, join.address) in taken
+            each
+            for each in self.facts
+            if each.kind in ("step", "edit")
+            and ">" not in each.address
+            and "~" not in each.address
+            and _branch_of(each.address, fact.address) in taken
         ]
-        inside.sort(key=lambda fact: declared_order(fact.address))
-        return [each for fact in inside for each in cast("list[Any]", fact.body.get("writes", []))]
+        inside.sort(key=lambda each: declared_order(each.address))
+        return [one for each in inside for one in cast("list[Any]", each.body.get(name, []))]
 
     def called(self, address: str, work: Callable[[], Any]) -> Any:
         """What `work` gives; if it raises, where."""

@@ -165,10 +165,11 @@ def _copied(form: Any) -> Any:
 
 
 def names_in(form: Any) -> Iterator[str]:
-    """The names of the classes that typed JSON is tagged with."""
+    """The names of the classes that typed JSON is tagged with, or that its questions ask for."""
     if isinstance(form, dict):
         tag = form.get("$")
-        for name in (tag, form.get("node") if tag == "rows" else None):
+        asked = _leaves(form.get("schema")) if tag == "Suspend" else ()
+        for name in (tag, form.get("node") if tag == "rows" else None, *asked):
             if isinstance(name, str) and ":" in name:
                 yield short_name(name)
         for each in form.values():
@@ -176,3 +177,9 @@ def names_in(form: Any) -> Iterator[str]:
     elif isinstance(form, list):
         for each in form:
             yield from names_in(each)
+
+
+def _leaves(form: Any) -> Iterator[Any]:
+    """The texts of a type form, and other values in it."""
+    for each in form if isinstance(form, list) else [form]:
+        yield from _leaves(each) if isinstance(each, list) else [each]

@@ -1,10 +1,12 @@
 """What a migration is given, and what comes of it: whole values, wherever they were recorded."""
 
 import asyncio
+import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from types import ModuleType
 from typing import Any
 
@@ -16,9 +18,11 @@ from lift_sys import Graph
 from lift_sys.durability import MemoryStore
 from lift_sys.errors import ChangedGraphError, JournalError, UsageError
 
-# Each step does to the state what `ctx.deps` says for it; a list of such texts is a fork.
+# Each step does to the state what `ctx.deps` says for it; a list of such texts is a fork, and a tuple
+# is a question: the type of its answer, and the answer as JSON.
 OLD = """
 from dataclasses import dataclass
+import typing
 from typing import Annotated, Any
 from lift_sys import BaseNode, End, Fork, Graph, RunContext, Suspend
 from lift_sys.reducers import Append
@@ -27,6 +31,7 @@ from pydantic import BaseModel
 class Line(BaseModel):
     title: str = ""
     count: int = 1
+    _note: str = ""
 
 class Reply(BaseModel):
     fine: bool
@@ -42,20 +47,33 @@ class Order(BaseModel):
     done: bool = False
     words: list[str] = []
     twins: list[str] = []
+    replies: list[Any] = []
 
 @dataclass
 class Move(BaseNode[Order]):
     step: int
     line: Line
 
-    async def run(self, ctx: RunContext[Order]) -> "Move | Fork[Branch, Move] | Suspend[Last]":
+    async def run(self, ctx: RunContext[Order]) -> "Move | Fork[Branch, Move] | Suspend[Hear | Last]":
         if self.step == len(ctx.deps):
-            return Suspend("fine?", key="fine", schema=Reply, then=Last(Line(title="last")))
+            return Suspend("well?", key="last", schema=Reply, then=Last(Line(title="last")))
         code, after = ctx.deps[self.step], Move(self.step + 1, self.line)
+        if isinstance(code, tuple):
+            key, schema = f"q{self.step}", eval(code[0])
+            return Suspend("what?", key=key, schema=schema, then=Hear(self.step + 1, self.line))
         if isinstance(code, list):
             return Fork([Branch(each, Line(title="b")) for each in code], then=after)
-        exec(code, globals(), {"s": ctx.state})
+        exec(code, globals(), {"s": ctx.state, "c": ctx})
         return after
+
+@dataclass
+class Hear(BaseNode[Order]):
+    step: int
+    line: Line
+
+    async def run(self, ctx: RunContext[Order]) -> Move:
+        ctx.state.replies.append(ctx.answer)
+        return Move(self.step, self.line)
 
 @dataclass
 class Branch(BaseNode[Order]):
@@ -79,7 +97,7 @@ NAMES = {
     "amount": "cents",
     "lines": "items",
     "by_name": "named",
-    "fine: bool": "ok: bool",
+    "fine": "ok",
 }
 
 
@@ -96,7 +114,7 @@ def line(old: dict) -> dict:
     return {**tag, "name": old["title"], "count": old["count"]}
 
 
-KEPT = ("first", "numbered", "pair", "anything", "done", "words", "twins")
+KEPT = ("first", "numbered", "pair", "anything", "done", "words", "twins", "replies")
 
 
 def order(old: dict) -> dict:
@@ -105,7 +123,11 @@ def order(old: dict) -> dict:
     return made | {key: old[key] for key in KEPT}
 
 
-MIGRATIONS = {"Order": order, "Line": line}
+def reply(old: dict) -> dict:
+    return {"ok": old["fine"]}
+
+
+MIGRATIONS = {"Order": order, "Line": line, "Reply": reply}
 
 
 def shop(*, new: bool, edits: Sequence[tuple[str, str]] = ()) -> ModuleType:
@@ -131,7 +153,12 @@ def program(module: ModuleType) -> Iterator[Any]:
 async def suspended(now: Any, moves: Sequence[Any], store: MemoryStore) -> Any:
     """A run that waits after these moves."""
     graph = graph_of(now)
-    return await graph.run(state=now.Order(), store=store, execution_id="run", deps=moves)
+    found = await graph.run(state=now.Order(), store=store, execution_id="run", deps=moves)
+    while found.questions[0].key != "last":
+        key = found.questions[0].key
+        answers = {key: json.loads(moves[int(key[1:])][1])}
+        found = await graph.resume("run", store=store, deps=moves, answers=answers)
+    return found
 
 
 def graph_of(now: Any) -> Graph:
@@ -158,27 +185,66 @@ def resumed(
     return asyncio.run(go_on())
 
 
-MOVES = st.sampled_from(
+# What is done to one place of the state is seldom of note before something is there.
+PLACES = [
+    ["s.amount += 1"],
     [
-        "s.amount += 1",
         "s.first = Line(title='x')",
         "s.first = None",
         "if s.first: s.first.title += 'y'",
+    ],
+    [
         "s.lines.append(Line(title='n'))",
         "if s.lines: s.lines[0].title += '!'",
         "if s.lines: s.lines[-1].count += 1",
+        "if s.lines: s.lines[0]._note += 'n'",
         "s.lines = [Line(title='only')]",
+    ],
+    [
         "s.by_name['a'] = Line(title='a')",
         "if 'a' in s.by_name: s.by_name['a'].title = 'A'",
         "s.by_name.pop('a', None)",
+    ],
+    [
         "s.numbered[len(s.numbered)] = Line(count=7)",
-        "if s.numbered: s.numbered[0].title += 'z'",
-        "s.pair = ('p', Line(title='q'))",
+        "if 0 in s.numbered: s.numbered[0].title += 'z'",
+        "s.numbered.pop(0, None)",
+    ],
+    ["s.pair = ('p', Line(title='q'))"],
+    [
         "s.anything = [Line(title='any'), {'in': Line()}, (Line(count=3),)]",
         "s.anything = {'x': {'y': Line(title='deep')}}",
-        # Fields that hold the same before and after it, or what only Python calls equal.
-        "s.words.append('w'); s.twins.append('w')",
-        "s.amount = int(s.amount == 0); s.done = not s.done; s.anything = float(s.amount)",
+        "if type(s.anything) is dict: s.anything['w'] = Line(title='w')",
+        "if type(s.anything) is dict: s.anything.pop('w', None)",
+    ],
+    [
+        "s.anything = {1: Line(title='one'), 2: 3}",
+        "if type(s.anything) is dict and 1 in s.anything: s.anything[1].title += '?'",
+        "if type(s.anything) is dict and 1 in s.anything: s.anything[2] = [Line()]",
+        "if type(s.anything) is dict: s.anything.pop(1, None)",
+    ],
+    [
+        "c.metadata['line'] = Line(title='m')",
+        "if 'line' in c.metadata: c.metadata['line'].title += '+'",
+        "c.metadata.pop('line', None)",
+    ],
+    ["c.provenance.append({'line': Line(title='p')})"],
+    # Fields that hold the same before and after it, or what only Python calls equal.
+    ["s.words.append('w'); s.twins.append('w')"],
+    ["s.amount = int(s.amount == 0); s.done = not s.done; s.anything = float(s.amount)"],
+]
+MOVES = st.sampled_from(PLACES).flatmap(
+    lambda place: st.lists(st.sampled_from(place), min_size=1, max_size=4)
+)
+QUESTIONS = st.sampled_from(
+    [
+        ("Reply", '{"fine": true}'),
+        ("Reply | None", '{"fine": false}'),
+        ("list[Reply]", '[{"fine": true}, {"fine": false}]'),
+        ("dict[int, tuple[str, Reply]]", '{"1": ["t", {"fine": true}]}'),
+        ("int | Reply", '{"fine": true}'),
+        ("list[int]", "[1, 2]"),
+        ("typing.Literal['a', 'b']", '"b"'),
     ]
 )
 # Branches write to places of their own, and both to the list with a reducer.
@@ -190,17 +256,18 @@ FORKS = st.just(
 )
 
 
-@settings(max_examples=25)  # each makes two programs
-@given(moves=st.lists(MOVES | FORKS, max_size=8))
+@settings(max_examples=100)  # each makes two programs
+@given(moves=st.lists(MOVES | st.lists(FORKS | QUESTIONS, max_size=2), max_size=4))
 def test_a_migrated_run_is_one_that_the_new_code_had_begun(moves):
     """Whatever the steps did, and wherever it was written."""
+    moves = [*chain.from_iterable(moves)]
 
     async def both() -> list[Any]:
         store, other = MemoryStore(), MemoryStore()
         with program(shop(new=False)) as old:
             await suspended(old, moves, store)
         renamed = [
-            [*map(new_version, move)] if isinstance(move, list) else new_version(move)
+            new_version(move) if isinstance(move, str) else type(move)(map(new_version, move))
             for move in moves
         ]
         with program(shop(new=True)) as new:
@@ -210,7 +277,9 @@ def test_a_migrated_run_is_one_that_the_new_code_had_begun(moves):
             found = await graph.resume("run", store=store, migrations=MIGRATIONS, **options)
             assert found.suspended
             assert found.state == expected.state
-            options["answers"] = {"fine": {"ok": True}}
+            assert found.context.metadata == expected.context.metadata
+            assert found.context.provenance == expected.context.provenance
+            options["answers"] = {"last": {"ok": True}}
             return [await graph.resume("run", store=each, **options) for each in (store, other)]
 
     migrated, begun = asyncio.run(both())
