@@ -189,7 +189,10 @@ class _Migrating:
         """What a step has written, or the branches of a join have, in declared order."""
         if fact.kind != "join":
             return cast("list[Operation]", fact.body.get(name, []))
-        taken = {f"{fact.address}.{index}" for index in cast("list[int]", fact.body["succeeded"])}
+        # A branch that has stopped the run is the only one that counts.
+        ends = fact.body
+        indices = [ends["stops"]] if "stops" in ends else cast("list[int]", ends["succeeded"])
+        taken = {f"{fact.address}.{index}" for index in indices}
         inside = [
             each
             for each in self.facts
