@@ -11,16 +11,21 @@ from decimal import Decimal
 from fractions import Fraction
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, NewType
+from typing import Annotated, Any, Literal, NamedTuple, NewType, TypeVar
 from uuid import UUID
 
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 from strategies import Access, Box, Colour, LongNote, Note, Pair, Shade
+from typing_extensions import TypeAliasType
 
 from lift_sys.durability.codec import Codec, Names
 
 Score = NewType("Score", int)
+ItemT = TypeVar("ItemT")
+# As `type Amounts = list[Decimal]` and `type Called[ItemT] = ...` of Python 3.12.
+Amounts = TypeAliasType("Amounts", list[Decimal])
+Called = TypeAliasType("Called", dict[str, ItemT], type_params=(ItemT,))
 
 
 @dataclass
@@ -78,6 +83,8 @@ class Typed(BaseModel):
     cell: Cell = Cell(0, date(2024, 1, 1))
     tree: Tree | None = None
     limited: Annotated[int, Field(gt=0)] = 1
+    amounts: Amounts = []
+    called: Called[date] = {}
     anything: Any = None
 
 
@@ -122,6 +129,8 @@ CHOICES: dict[str, st.SearchStrategy[Any]] = {
     "tree": st.none() | trees,
     "anything": st.one_of(days, decimals, st.builds(Cell, st.integers(), days), texts),
     "limited": st.integers(-1, 3),
+    "amounts": st.lists(decimals, max_size=2),
+    "called": st.dictionaries(texts, days, max_size=2),
 }
 typed_states = st.fixed_dictionaries({}, optional=CHOICES)
 

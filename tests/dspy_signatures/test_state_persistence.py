@@ -177,3 +177,15 @@ async def test_a_saved_state_is_no_run(saved):
 def test_what_is_no_store_is_refused():
     with pytest.raises(UsageError, match="takes a store"):
         StatePersistence("runs.db")
+
+
+async def test_a_state_that_fits_its_class_no_more_is_told(saved):
+    """By its path, as the class of that name is now."""
+    await saved.save(context())
+    fields = {"__module__": Plan.__module__, "__annotations__": {"topic": int}}
+    changed = type("Plan", (BaseModel,), fields)
+
+    with pytest.raises(
+        UsageError, match=r"'run-1' fits its class no more: state\.topic: expected an int"
+    ):
+        await saved.load_context("run-1", changed)

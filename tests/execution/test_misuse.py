@@ -16,7 +16,7 @@ from lift_sys import (
     Race,
     RetryPolicy,
 )
-from lift_sys.errors import ParallelExecutionError, PredicateError, UsageError
+from lift_sys.errors import NodeError, ParallelExecutionError, PredicateError, UsageError
 from lift_sys.testing import virtual
 
 
@@ -106,3 +106,22 @@ async def test_a_predicate_that_can_say_nothing_is_an_error_that_names_the_branc
     with pytest.raises(PredicateError, match=said) as caught:
         await run_fork(workers(1, 2), strategy=strategy)
     assert caught.value.branch == "0.0:Work"
+
+
+@virtual
+async def test_a_vote_by_a_field_that_is_not_there_names_those_that_are() -> None:
+    with pytest.raises(UsageError, match=r"Board has no field 'size'\. Its fields: count, label"):
+        await run_fork(workers(1, 1), strategy=Majority(key=("count", "size")))
+
+
+async def test_what_no_future_can_carry_is_told() -> None:
+    """A plain function that raises StopIteration would be waited for without an end."""
+
+    class Exhausted(BaseNode[Board]):
+        def run(self, ctx: Ctx) -> End:
+            next(iter(()))
+            return End()
+
+    with pytest.raises(NodeError, match="StopIteration") as caught:
+        await Graph(Exhausted).run(state=Board())
+    assert isinstance(caught.value.error, RuntimeError)

@@ -9,10 +9,16 @@ from typing import Any
 import pytest
 from execution.nodes import Board, Ctx, Outputs, Split, Watch, Work, no_other_tasks, workers
 
-from lift_sys import Graph, MergeStrategy
+from lift_sys import BaseNode, End, Graph, MergeStrategy
 from lift_sys.core.events import Event, RunFinished
 from lift_sys.core.usage import Usage
-from lift_sys.errors import LiftError, ParallelExecutionError, RunningLoopError
+from lift_sys.errors import (
+    GraphError,
+    LiftError,
+    ParallelExecutionError,
+    RunningLoopError,
+    UsageError,
+)
 from lift_sys.testing import EPOCH, VirtualClock, virtual
 
 
@@ -51,6 +57,21 @@ async def test_a_run_may_start_elsewhere():
     assert (await graph.run(Outputs(), state=Board(), deps=Watch())).output == []
     with pytest.raises(TypeError, match="is no node"):
         await graph.run("start", state=Board())
+
+
+async def test_a_start_that_needs_arguments_is_told_how_to_be_given():
+    """A class stands for an instance of it only where there is nothing to say."""
+
+    class Named(BaseNode[Board]):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def run(self, ctx: Ctx) -> End[str]:
+            return End(self.name)
+
+    with pytest.raises(GraphError, match=r"give an instance, `Graph\(Named\(...\)\)`"):
+        await Graph(Named).run(state=Board())
+    assert (await Graph(Named).run(Named("x"), state=Board())).output == "x"
 
 
 @virtual
@@ -202,6 +223,15 @@ async def test_a_run_can_be_taken_step_by_step():
     assert steps.result.output == "c"
     assert steps.result.seed == 1
     assert steps.result.context.metadata == {"x": 1}
+
+
+async def test_a_run_that_was_left_early_has_no_result():
+    async with Graph(Work("a", then=Work("b"))).iter(state=Board(), deps=Watch()) as steps:
+        await anext(steps)
+
+    with pytest.raises(UsageError, match="no result yet: iterate over its steps to the end"):
+        _ = steps.result
+    assert no_other_tasks()
 
 
 @virtual
