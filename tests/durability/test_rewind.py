@@ -6,7 +6,7 @@ from durability.random_runs import Board as Random
 from hypothesis import example, given, settings
 from pydantic import BaseModel, Field
 
-from lift_sys import BaseNode, End, Fork, Graph, MergeStrategy, RunContext, Stop
+from lift_sys import BaseNode, End, Fork, Graph, MergeStrategy, RunContext, Stop, Subgraph
 from lift_sys.durability import MemoryStore, rewind
 from lift_sys.durability.past import is_before
 from lift_sys.errors import NodeError, UnknownRunError, UsageError
@@ -246,6 +246,20 @@ async def test_what_does_not_fit_is_said(stored, arguments, message):
 async def test_a_change_needs_the_graph(stored):
     with pytest.raises(UsageError, match="needs the graph"):
         await rewind(stored[1], None, "one", at="1", changes={"topic": "x"})
+
+
+async def test_the_state_of_a_run_inside_a_step_is_changed_at_that_step():
+    """It is made of the outer state, each time anew."""
+    inside = Subgraph(
+        Graph(Close),
+        enter=lambda note: note.model_copy(update={"words": ["in"]}),
+        leave=lambda note, result: None,
+    )
+    store = MemoryStore()
+    await Graph(inside).run(state=Note(), store=store, execution_id="one", deps=[])
+
+    with pytest.raises(UsageError, match="made anew. Change the state at step 0"):
+        await rewind(store, Graph(inside), "one", at="0>0", changes={"topic": "milk"})
 
 
 async def test_an_unknown_run_is_said(stored):
