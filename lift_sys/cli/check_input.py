@@ -217,7 +217,8 @@ def _plain_state(source: str | None, settings: Sequence[str]) -> Any:
     data = {} if source is None else _plain(source)
     for setting in map(parse_setting, settings):
         if len(setting.place) > 1 or not isinstance(data, dict):
-            raise UsageError(f"--set {setting.place}: this state has no such field.")
+            shown = ".".join(map(str, setting.place))
+            raise UsageError(f"--set {shown}: this state has no such field.")
         data[str(setting.place[0])] = setting.value
     return data
 

@@ -262,6 +262,7 @@ def test_a_text_is_a_state_where_text_is_wanted(lift, flow, given: str, expected
     ("name", "options", "said"),
     [
         ("of_data", ["--state", "Hello"], "neither JSON nor a file that is there"),
+        ("of_data", ["--state", "long " * 2000], "neither JSON nor a file that is there"),
         ("of_text", [], "takes a text: give it with --state"),
         ("calm", ["--state", "Hello"], "JSON text starts with {"),
     ],
@@ -289,6 +290,17 @@ def test_early_stopping_is_an_option(lift, flow):
 
     assert len(json.loads(lift(*base, "first_divergence").stdout)["runs"]) == 2
     assert len(json.loads(lift(*base, "curtailed").stdout)["runs"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [(".", "is a directory"), ("nowhere/page.html", "there is no such folder")]
+)
+def test_a_report_that_can_not_be_written_is_refused_before_the_runs(lift, flow, path, said):
+    done = lift("check", "flow_to_check.py:calm", "--set", "topic=tea", "--html", path)
+
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert "runs" not in done.stderr
 
 
 def test_reports_are_written_to_files_too(lift, flow):
@@ -558,8 +570,11 @@ def test_the_only_program_of_a_module_needs_no_name(lift, flow):
     Path("lang_to_check.py").write_text(LANGGRAPH + "del builder\n", encoding="utf-8")
 
     done = lift("check", "lang_to_check.py", "--set", "text=tea", "--runs", "3")
+    inside = lift("check", "lang_to_check.py", "--set", "text.size=1")
 
     assert done.exit_code == 0, done.output
+    assert inside.exit_code == 2
+    assert "--set text.size: this state has no such field" in inside.stderr
 
 
 LANGGRAPH = """

@@ -109,6 +109,14 @@ def test_the_list_can_be_narrowed(lift, options, names):
     assert [each["execution_id"] for each in document_of(lift, "runs", *options)] == names
 
 
+def test_a_list_that_is_cut_or_empty_says_so(lift):
+    kept_run(lift)
+    kept_run(lift, "two")
+
+    assert "(the first 1; --limit shows more)" in lift("runs", "--limit", "1").stderr
+    assert "No such runs." in lift("runs", "--status", "failed").stderr
+
+
 def test_the_slowest_come_first(lift):
     kept_run(lift, "one", "flows.py:many")
     kept_run(lift, "two")
@@ -347,6 +355,7 @@ def test_a_run_goes_back(lift):
         (["run", "flows.py:Asks", *TOPIC], "no store to wait in. Give it one: "),
         (["run", "flows.py:Asks", *TOPIC], "on the command line: --store"),
         (["resume", "one", "--answer", "x"], "is not KEY=JSON"),
+        (["resume", "one", "--answer", "x=tea"], "the run waits for nothing"),
         (["resume", "one", "--secret", "hush"], "--secret takes PATH=ENV_NAME"),
         (["resume", "one", "flows.py:Fails"], "was begun with another version"),
         (["runs", "--store", "mysql://x"], "a file or postgresql://"),

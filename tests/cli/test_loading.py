@@ -54,6 +54,15 @@ number = 5
 """
 
 
+FOREIGN = """
+def counted():
+    return 5
+
+Alone = type("Alone", (), {"__module__": "pydantic_graph.nodes"})
+foreign = Alone()
+"""
+
+
 @pytest.mark.parametrize(
     "spec",
     [
@@ -109,6 +118,9 @@ def test_a_file_never_replaces_an_installed_module(folder):
         ("second_flow:number", "is a int, but a Graph is needed"),
         ("second_flow:needs", "it needs size"),
         ("second_flow:broken", "ValueError: no config"),
+        ("second_flow:counted", "counted returned a int, but a Graph is needed"),
+        ("second_flow:foreign", "is a Alone of pydantic-graph"),
+        ("./notes.txt:flow", "it has to be a Python file (.py)"),
         ("second flow:x", "neither the dotted name"),
         (":flow", "is not MODULE:GRAPH"),
         ("second_flow:", "is not MODULE:GRAPH"),
@@ -116,7 +128,8 @@ def test_a_file_never_replaces_an_installed_module(folder):
 )
 def test_what_can_not_be_found_is_explained(folder, spec, said):
     """Each mistake is one message that says what to do."""
-    (folder / "second_flow.py").write_text(SOURCE, encoding="utf-8")
+    (folder / "second_flow.py").write_text(SOURCE + FOREIGN, encoding="utf-8")
+    (folder / "notes.txt").write_text("flow", encoding="utf-8")
 
     with pytest.raises(UsageError) as caught:
         load_graph(spec)
