@@ -14,7 +14,7 @@ import inspect
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from lift_sys.core.events import Event
 from lift_sys.core.ports import Observer
@@ -126,9 +126,3 @@ class Bus:
             self._delivered += 1
             if count % _BURST == 0:
                 await asyncio.sleep(0)
-
-
-async def iterate(buffer: Buffer) -> AsyncIterator[Event]:
-    """The events of a buffer until it is closed."""
-    while (event := await buffer.take()) is not None:
-        yield event
