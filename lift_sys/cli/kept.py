@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lift_sys.cli.loading import load_graph
 from lift_sys.cli.targets import Target
-from lift_sys.errors import LiftError, UsageError
+from lift_sys.errors import LiftError, UnknownRunError, UsageError
 
 if TYPE_CHECKING:
     from lift_sys.core.ports import Opened
@@ -69,6 +69,7 @@ class Kept:
     Attributes:
         said: The command, as it was when somebody looked last; "" before the run is there.
         went_on: Whether the run was there before.
+        had_finished: Whether it had finished before, so that there is only its result to give again.
         on_begun: Called when it is there.
     """
 
@@ -77,18 +78,21 @@ class Kept:
     ) -> None:
         self.store, self.execution_id, self.target = store, execution_id, target
         self.said = ""
-        self.went_on = False
+        self.went_on = self.had_finished = False
         self.on_begun: Callable[[], None] = lambda: None
         self._command = command
 
     async def begin_run(self, graph: Graph[Any], **options: Any) -> Opened:
         """As the store does."""
+        with suppress(UnknownRunError):
+            await self._before()
         opened = await self.store.begin_run(graph, target=self.target, **options)
         await self._begun()
         return opened
 
     async def resume_run(self, graph: Graph[Any], execution_id: str, **options: Any) -> Opened:
         """As the store does."""
+        await self._before()
         opened = await self.store.resume_run(graph, execution_id, **options)
         await self._begun()
         return opened
@@ -100,8 +104,15 @@ class Kept:
             self.said = self._command(record, facts)
 
     def words(self) -> str:
-        """Which run it is, and what goes on with it; for when it is there."""
+        """Which run it is, and what goes on with it if anything is left to do; for when it is there."""
+        if self.had_finished:
+            return f"The run {self.execution_id} has finished already; nothing of it runs again."
         return kept_words(self.execution_id, self.said)
+
+    async def _before(self) -> None:
+        # Opening it takes the run over, and then it is called running.
+        record, _ = await self.store.load(self.execution_id)
+        self.had_finished = record.status == "finished"
 
     async def _begun(self) -> None:
         record, facts = await self.store.load(self.execution_id)

@@ -91,10 +91,11 @@ class Show:
             self.ctx.exit(EXIT_FAILED)
         if self.kept is not None and self.kept.went_on:
             before = None
+        had_finished = self.kept is not None and self.kept.had_finished
         if self.as_document:
             self._write(result_as_dict(graph.name, result, before))
         else:
-            for line in summary_lines(graph.name, result, before):
+            for line in summary_lines(graph.name, result, before, had_finished=had_finished):
                 click.echo(line, err=self.events)
             if self.kept is not None and result.suspended:
                 self._look()

@@ -100,12 +100,18 @@ def writers(result: RunResult[Any], field: str) -> list[str]:
     return list(found)
 
 
-def summary_lines(graph: str, result: RunResult[Any], before: BaseModel | None) -> Iterator[str]:
-    """The summary for people, line by line; without `before` it is of a run that went on."""
+def summary_lines(
+    graph: str, result: RunResult[Any], before: BaseModel | None, *, had_finished: bool = False
+) -> Iterator[str]:
+    """The summary for people, line by line; without `before` it is of a run that went on.
+
+    Of one that had finished before, only its result is given again, in no time.
+    """
     facts = result.statistics
+    end = f"{'suspended' if result.suspended else 'done'} in {seconds(result.elapsed)}"
     yield (
-        f"{_bold(graph)}: {'suspended' if result.suspended else 'done'} in {seconds(result.elapsed)}, {counted(facts['steps'], 'step')}"
-        f" (seed {result.seed})"
+        f"{_bold(graph)}: {'had finished already' if had_finished else end}, "
+        f"{counted(facts['steps'], 'step')} (seed {result.seed})"
     )
     if result.output is not None:
         yield from _value("output", result.output)

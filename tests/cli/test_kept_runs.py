@@ -39,6 +39,20 @@ def test_a_kept_run_says_how_it_goes_on(lift):
     )
 
 
+@pytest.mark.parametrize("command", [["resume", "one"], ["run", "flows.py:graph", *TOPIC]])
+def test_a_run_that_has_finished_is_said_to_have(lift, command):
+    """Nothing goes on with it; its result is given again."""
+    kept_run(lift)
+    named = ["--store", "--id", "one"] if command[0] == "run" else []
+
+    again = lift(*command, *named)
+
+    assert again.exit_code == 0, again.output
+    assert again.stderr == "The run one has finished already; nothing of it runs again.\n"
+    assert again.stdout.startswith("Both: had finished already, 4 steps (seed ")
+    assert "output: tea: 2 lines" in again.stdout
+
+
 def test_the_command_names_the_store_again(lift, tmp_path):
     other = str(tmp_path / "other runs.db")
     done = lift("run", "flows.py:graph", *TOPIC, "--store", other, "--id", "x")
