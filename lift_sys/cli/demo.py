@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Coroutine
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ import click
 from lift_sys.cli.kept import kept_words
 from lift_sys.cli.options import json_option, keep_option, name_option, quiet_option
 from lift_sys.cli.session import Session
-from lift_sys.cli.stores import opened_store, store_words
+from lift_sys.cli.stores import command_text, opened_store, store_words
 from lift_sys.core.context import fresh_execution_id
 from lift_sys.demo import AUDIT
 
@@ -81,7 +80,7 @@ def demo(
 def demo_command(packages: int, place: str | None, execution_id: str) -> str:
     """The command that goes on with a kept demo."""
     words = ["lift", "demo", "--packages", str(packages), "--id", execution_id]
-    return shlex.join([*words, *(store_words(place) or ["--store"])])
+    return command_text([*words, *(store_words(place) or ["--store"])], place)
 
 
 def demo_again(record: RunRecord, place: str | None) -> str:

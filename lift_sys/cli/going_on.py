@@ -7,12 +7,11 @@ knows is a placeholder.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from lift_sys.cli.demo import demo_again
-from lift_sys.cli.stores import store_words
+from lift_sys.cli.stores import command_text, store_words
 from lift_sys.cli.targets import Target
 
 if TYPE_CHECKING:
@@ -59,8 +58,8 @@ def resume_command(
             options += ["--answer", f"{name}={PLACEHOLDER}"]
     run = [record.execution_id, *([target] if target else [])]
     if any(word.startswith("-") for word in run):
-        return shlex.join(["lift", "resume", *options, "--", *run])
-    return shlex.join(["lift", "resume", *run, *options])
+        return command_text(["lift", "resume", *options, "--", *run], place)
+    return command_text(["lift", "resume", *run, *options], place)
 
 
 def _asked(record: RunRecord, facts: Sequence[Fact]) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,10 +96,21 @@ def opened_store(place: str | None, *, new: bool = False) -> Iterator[DatabaseSt
 
 
 def store_words(place: str | None) -> list[str]:
-    """The option that names the store again, without the password that a URL may hold."""
-    if not place:
-        return []
-    return ["--store", without_password(place) if "://" in place else place]
+    """The option that names the store again, without the password that a URL may hold.
+
+    A file of LIFT_STORE is named, too: another shell has not that variable.
+    """
+    if place:
+        return ["--store", without_password(place) if "://" in place else place]
+    known = os.environ.get("LIFT_STORE")
+    return ["--store", known] if known and "://" not in known else []
+
+
+def command_text(words: Sequence[str], place: str | None) -> str:
+    """A command for a shell; below it what that has to know besides, if `words` can't say it."""
+    note = "(LIFT_STORE has to be set as it is here; its URL, which may hold a password, is not shown.)"
+    is_known = place or store_words(place) or not os.environ.get("LIFT_STORE")
+    return shlex.join(words) + ("" if is_known else f"\n  {note}")
 
 
 def without_password(url: str) -> str:

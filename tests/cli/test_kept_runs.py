@@ -32,11 +32,11 @@ def document_of(lift, *arguments):
     return json.loads(lift(*arguments, "--json").stdout)
 
 
-def test_a_kept_run_says_how_it_goes_on(lift):
+def test_a_kept_run_says_how_it_goes_on(lift, place):
     """At its beginning, as a kill leaves no time for last words."""
-    assert (
-        "The run one is kept; this goes on with it:\n  lift resume one\n" in kept_run(lift).stderr
-    )
+    words = f"The run one is kept; this goes on with it:\n  lift resume one --store {place}\n"
+
+    assert words in kept_run(lift).stderr
 
 
 @pytest.mark.parametrize("command", [["resume", "one"], ["run", "flows.py:graph", *TOPIC]])
@@ -202,7 +202,7 @@ def test_a_failed_step_is_shown_and_goes_on(lift):
     assert "the tea is cold" in again.stderr
 
 
-def test_a_question_is_shown_and_answered(lift):
+def test_a_question_is_shown_and_answered(lift, place):
     done = kept_run(lift, "ask", "flows.py:Asks", code=3)
     shown = lift("show", "ask")
     data = document_of(lift, "show", "ask")
@@ -214,7 +214,7 @@ def test_a_question_is_shown_and_answered(lift):
     assert "Asks: suspended" in done.stdout
     assert "asks at 0: pour tea?" in done.stdout
     assert "wants 'approval': {granted: boolean, by: string?}" in done.stdout
-    assert "lift resume ask --answer approval=..." in done.stdout
+    assert f"lift resume ask --store {place} --answer approval=..." in done.stdout
     assert "0 Asks  waiting" in shown.stdout
     assert data["steps"][0]["question"]["key"] == "approval"
     assert (wrong.exit_code, odd.exit_code) == (2, 2)
@@ -238,7 +238,7 @@ def test_the_printed_command_answers_all_questions(lift, shown):
     words = [word.replace("...", '{"granted": true}') for word in shlex.split(command)]
     answered = lift(*words[1:])
 
-    assert [word.partition("=")[0] for word in words[4::2]] == ["0.0", "0.1", "more tea"]
+    assert [word.partition("=")[0] for word in words[6::2]] == ["0.0", "0.1", "more tea"]
     assert answered.exit_code == 0, answered.output
 
 
@@ -251,7 +251,7 @@ def test_services_are_named_as_for_check(lift, deps):
     answered = lift(*words[1:])
     replayed = lift("replay", "serve", "--deps", deps, "-q")
 
-    assert words[3:5] == ["--deps", deps]
+    assert words[5:7] == ["--deps", deps]
     assert answered.exit_code == 0, answered.output
     assert "a cup of tea" in answered.stdout
     assert (replayed.exit_code, replayed.stdout) == (0, "identical: 2 steps\n")
@@ -289,7 +289,7 @@ def test_services_that_cannot_be_had_are_messages(lift, command, deps, message):
     assert "Traceback" not in done.output
 
 
-def test_the_printed_command_names_the_graph_again(lift, monkeypatch, tmp_path):
+def test_the_printed_command_names_the_graph_again(lift, monkeypatch, tmp_path, place):
     """One that had to be named, as it is not below the folder."""
     kept_run(lift, "ask", "flows.py:Asks", code=3)
     flow = str(Path(__file__).with_name("flows.py"))
@@ -297,7 +297,7 @@ def test_the_printed_command_names_the_graph_again(lift, monkeypatch, tmp_path):
 
     done = lift("resume", "ask", f"{flow}:Asks")
 
-    assert f"  lift resume ask {flow}:Asks --answer approval=..." in done.stdout
+    assert f"  lift resume ask {flow}:Asks --store {place} --answer approval=..." in done.stdout
 
 
 def test_a_secret_comes_from_the_environment(lift, monkeypatch, place):

@@ -70,6 +70,21 @@ def test_the_printed_command_goes_on_without_the_password(lift_there, lift, monk
         assert again.exit_code == 3, again.output
 
 
+def test_a_url_of_the_environment_is_not_repeated(lift, url, monkeypatch):
+    """It is said that the variable has to be set, as the command without it finds another store."""
+    monkeypatch.setenv("LIFT_STORE", url)
+    begun = lift("run", "flows.py:Asks", "--set", "topic=tea", "--store", "--id", "ask")
+    shown = lift("show", "ask")
+    rewound = lift("rewind", "ask", "--at", "0", "--id", "two")
+
+    for text in (begun.stdout, begun.stderr, shown.stdout, rewound.stderr):
+        command, note = text.splitlines()[-2:]
+        assert "lift resume" in command
+        assert "--store" not in command
+        assert "LIFT_STORE has to be set" in note
+        assert "postgresql" not in note
+
+
 @pytest.mark.parametrize(
     ("place", "code", "message"),
     [

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shlex
 import sqlite3
 from contextlib import closing
@@ -56,6 +57,13 @@ def begun(lift, *arguments):
     done = lift("run", "flows.py:Guards", *given)
     assert done.exit_code == 3, done.output
     return done
+
+
+async def begin_audit(place):
+    """A run of the demo, of two packages."""
+    async with SqliteStore(place) as store:
+        state = {"packages": [{"name": "tea"}, {"name": "milk"}]}
+        await store.create(run("audit", graph=AUDIT, state=state), [fact("0")])
 
 
 @pytest.mark.parametrize("where", ["run", "show", "rewind"])
@@ -134,16 +142,11 @@ def test_a_run_of_the_demo_goes_on_by_the_demo(lift, tmp_path):
     """`lift show` and `lift rewind` print it as well; `lift resume` has no services for it."""
     given = ("--store", str(tmp_path / "other runs.db"))
 
-    async def begin():
-        async with SqliteStore(given[1]) as store:
-            audit = run("one", graph=AUDIT, state={"packages": [{"name": "tea"}, {"name": "milk"}]})
-            await store.create(audit, [fact("0")])
+    asyncio.run(begin_audit(given[1]))
+    shown = lift("show", "audit", *given)
+    rewound = lift("rewind", "audit", "--at", "0", "--id", "two", *given)
 
-    asyncio.run(begin())
-    shown = lift("show", "one", *given)
-    rewound = lift("rewind", "one", "--at", "0", "--id", "two", *given)
-
-    for done, name in ((shown, "one"), (rewound, "two")):
+    for done, name in ((shown, "audit"), (rewound, "two")):
         again = shlex.join(["lift", "demo", "--packages", "2", "--id", name, *given])
         assert done.output.splitlines()[-1].strip() == again
 
@@ -185,3 +188,27 @@ def test_a_run_that_is_given_again_has_no_speed_up(lift, flags):
     assert ("speed-up: " in begin.output) == (flags != ["--json"])
     assert "speed-up" not in again.output
     assert "tea: 2 lines" in again.output
+
+
+@pytest.mark.parametrize("where", ["run", "show", "rewind", "demo"])
+@pytest.mark.parametrize("relative", [True, False])
+def test_it_names_the_file_that_the_environment_names(lift, monkeypatch, place, where, relative):
+    """As it is there: another shell has not that variable."""
+    named = os.path.relpath(place, FLOW.parent) if relative else str(place)
+    monkeypatch.setenv("LIFT_STORE", named)
+    asyncio.run(begin_audit(place))
+    done = lift("run", "flows.py:Asks", "--set", "topic=tea", "--store", "--id", "one")
+    if where == "show":
+        done = lift("show", "one")
+    if where == "rewind":
+        done = lift("rewind", "one", "--at", "0", "--id", "two")
+    if where == "demo":
+        done = lift("show", "audit")
+    monkeypatch.delenv("LIFT_STORE")
+
+    words = shlex.split(done.output.splitlines()[-1])
+
+    assert options(words, "--store") == [named]
+    if where != "demo":
+        again = lift(*[word for word in words[1:] if word not in ("--answer", "approval=...")])
+        assert again.exit_code == 3, again.output
