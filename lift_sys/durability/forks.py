@@ -12,8 +12,6 @@ from __future__ import annotations
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 from weakref import WeakSet
 
@@ -21,11 +19,45 @@ from weakref import WeakSet
 PATIENCE: Final = 60.0
 
 
+class AtWork:
+    """A block in whose middle the process does not fork; several may be under way."""
+
+    __slots__ = ("_changed", "_forks", "_inside")
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._forks, self._inside = False, 0
+
+    def __enter__(self) -> None:
+        with self._changed:
+            while self._forks:
+                self._changed.wait()
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._inside -= 1
+            if self._forks:
+                self._changed.notify_all()
+
+    def stop(self, *, timeout: float) -> bool:
+        """Let nothing begin until `go_on`; whether all that is under way ends in so many seconds."""
+        with self._changed:
+            self._forks = True
+            return self._changed.wait_for(lambda: not self._inside, timeout)
+
+    def go_on(self) -> None:
+        """The process has forked."""
+        with self._changed:
+            self._forks = False
+            self._changed.notify_all()
+
+
 class Parted(ABC):
     """Something that a process and its forked child may both use, each for itself."""
 
     def __init__(self) -> None:
-        self._renew()
+        self._at_work = AtWork()
         with _watching:
             _living.add(self)
 
@@ -37,37 +69,16 @@ class Parted(ABC):
     def _begin_anew(self) -> None:
         """In the child: leave threads, locks and what waits to the parent."""
 
-    @contextmanager
-    def _under_way(self) -> Iterator[None]:
-        """A block in whose middle the process does not fork."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._forks)
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
-
     def _before(self) -> None:
-        with self._changed:
-            self._forks = True
-            if self._changed.wait_for(lambda: not self._inside, PATIENCE):
-                self._let_go()
+        if self._at_work.stop(timeout=PATIENCE):
+            self._let_go()
 
     def _in_parent(self) -> None:
-        with self._changed:
-            self._forks = False
-            self._changed.notify_all()
+        self._at_work.go_on()
 
     def _in_child(self) -> None:
-        self._renew()
+        self._at_work = AtWork()
         self._begin_anew()
-
-    def _renew(self) -> None:
-        self._changed = threading.Condition()
-        self._forks, self._inside = False, 0
 
 
 _living: WeakSet[Parted] = WeakSet()

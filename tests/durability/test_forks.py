@@ -90,22 +90,26 @@ def test_a_process_forks_while_its_store_is_busy(place):
     """The child begins with nothing under way: no lock is held, and nothing is half written."""
     said = run_forking(
         """
+        import itertools
         import threading
 
-        async def keep(name, facts):
+        async def keep(name, numbers):
             await store.create(run(name))
-            for number in range(facts):
+            for number in numbers:
                 await store.commit(name, 0, [fact(f"{number}")])
+            return name
 
-        store = open_store(sys.argv[1])
-        busy = threading.Thread(target=lambda: asyncio.run(keep("parent", 300)))
+        store, enough = open_store(sys.argv[1]), threading.Event()
+        numbers = itertools.takewhile(lambda _: not enough.is_set(), itertools.count())
+        busy = threading.Thread(target=lambda: asyncio.run(keep("parent", numbers)))
         busy.start()
-        number = 0
-        while busy.is_alive():
-            end_of(forked(lambda: asyncio.run(keep(f"child {number}", 3))))
-            number += 1
-        found = asyncio.run(store.runs(RunQuery(limit=1000)))
-        print(number > 2, len(found) == number + 1, {each.steps for each in found} == {3, 300})
+        for child in range(5):
+            end_of(forked(lambda: asyncio.run(keep(f"child {child}", range(3)))))
+        enough.set()
+        busy.join()
+        found = {each.execution_id: each.steps for each in asyncio.run(store.runs())}
+        children = [found.pop(f"child {child}") for child in range(5)]
+        print(children == [3] * 5, [*found] == ["parent"], found["parent"] > 5)
         asyncio.run(store.check())
         """,
         place,

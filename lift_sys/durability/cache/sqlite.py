@@ -145,7 +145,7 @@ class SqliteCache(Parted):
         """Let go of the file; the cache can't be used any more."""
         self._closed = True
         self._threads.shutdown()
-        with self._under_way():
+        with self._at_work:
             self._let_go()
 
     def _let_go(self) -> None:
@@ -183,7 +183,7 @@ class SqliteCache(Parted):
 
     def _explained(self, act: Callable[..., ResultT], *arguments: Any, **options: Any) -> ResultT:
         try:
-            with self._under_way():
+            with self._at_work:
                 return act(*arguments, **options)
         except sqlite3.Error as error:
             if "patience" in options and is_busy(error):

@@ -148,9 +148,9 @@ class Writer(Parted, Executor):
                     jobs += entry.commits
                 elif not isinstance(entry, Signal):
                     jobs.append(entry)
-            with self._under_way():
+            with self._at_work:
                 self._transactions.perform(jobs)
-        with self._under_way():
+        with self._at_work:
             self._transactions.close()
         if self._end.running():
             self._end.set_result(None)
