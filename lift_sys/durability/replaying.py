@@ -210,11 +210,28 @@ def _differences(before: Sequence[Fact], after: Sequence[Fact]) -> list[Differen
                 bodies = [None if fact is None else fact.body for fact in (then, now)]
                 found.append(_difference(known, "step", *bodies))
             continue
-        parts = [part for part in _PARTS if not same_json(then.body.get(part), now.body.get(part))]
+        parts = [part for part in _PARTS if not same_json(_told(then, part), _told(now, part))]
         found += [
             _difference(known, part, then.body.get(part), now.body.get(part)) for part in parts[:1]
         ]
     return found
+
+
+def _told(fact: Fact, part: str) -> Any:
+    """What is compared of a part: entries of provenance but for the name of their run.
+
+    A run that was rewound shares steps that have run under another name.
+    """
+    told = fact.body.get(part)
+    return _nameless(told) if part == "provenance" else told
+
+
+def _nameless(form: Any) -> Any:
+    if isinstance(form, list):
+        return [_nameless(each) for each in form]
+    if not isinstance(form, dict):
+        return form
+    return {name: _nameless(each) for name, each in form.items() if name != "execution_id"}
 
 
 def _compared(facts: Sequence[Fact]) -> dict[tuple[str, str], Fact]:

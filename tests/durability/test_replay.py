@@ -4,6 +4,7 @@ import pytest
 from durability.random_runs import Board as Random
 from durability.random_runs import Go, carried_on, walks
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from lift_sys import BaseNode, End, Fork, Graph, MergeStrategy, RunContext, Suspend
@@ -146,3 +147,24 @@ async def test_what_python_calls_equal_is_a_difference(then, now):
         first = (await replay(store, graph, "run", deps=deps)).first
         assert first is not None
         assert first.part == part
+
+
+@given(walk=walks(asking=False), place=st.integers(0, 20))
+@settings(max_examples=15)
+def test_a_run_that_was_rewound_is_identical(walk, place):
+    """What it shares has run under another name, which the entries of its provenance say."""
+
+    async def scenario():
+        graph, store = Graph(Go(walk)), MemoryStore()
+        await graph.run(state=Random(), store=store, execution_id="one", seed=3, deps=[])
+        _, facts = await store.load("one")
+        at = facts[place % len(facts)].address
+        await rewind(store, graph, "one", at=at, new_id="two")
+        await graph.resume("two", store=store, deps=[])
+
+        again = await replay(store, graph, "two", deps=[])
+
+        assert again.identical, str(again.first)
+        await store.close()
+
+    run_virtual(scenario())
