@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # A value longer than this is cut; `--json` has it all.
 _SHOWN_LENGTH = 60
 _LINES = "\n\t"
-_COLORS = {"interrupted": "red", "waiting": "yellow"}
+_COLORS = {"failed": "red", "interrupted": "red", "waiting": "yellow"}
 
 
 @click.command()
@@ -84,6 +84,8 @@ def _step_lines(step: StepView) -> Iterator[str]:
     if status != "finished":
         notes.insert(0, click.style(status, fg=_COLORS.get(status)))
     yield f"{pad}{step.address} {click.style(visible(step.node), bold=True)}  {', '.join(notes)}"
+    if step.error:
+        yield f"{pad}  {visible(step.error)}"
     for operation in step.edits:
         yield f"{pad}  changed by hand: {_operation(operation)}"
     for operation in step.writes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +13,14 @@ from lift_sys.durability.facts import Fact, Json, RunRecord
 from lift_sys.durability.past import moot_steps
 from lift_sys.errors import JournalError
 
-#: `interrupted`: an attempt was under way when the process ended, or is under way now; `cancelled`:
-#: it was not needed any more; `waiting`: for an answer.
-StepStatus: TypeAlias = Literal["finished", "interrupted", "cancelled", "waiting"]
+#: `failed`: for good, as the error of its fork or of the run tells; `interrupted`: an attempt was
+#: under way when the run or its process ended, or is under way now; `cancelled`: it was not needed any
+#: more; `waiting`: for an answer.
+StepStatus: TypeAlias = Literal["finished", "failed", "interrupted", "cancelled", "waiting"]
+
+# A step as errors name it (`errors.at_step`), with what its line says: from there where the sentence
+# begins with it. One line may name several.
+_NAMED = re.compile(r"(?m)(?=((?:Step|^.*?\bstep) ([\d./>~]+) \(.*))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +32,7 @@ class StepView:
         depth: How many forks and runs inside are around it.
         node: The node's name.
         status: How it stands.
+        error: Why it failed, a line; None for other steps.
         attempt: Which attempt finished, or is under way.
         started_at: When that began.
         elapsed: Seconds that it ran.
@@ -44,6 +51,7 @@ class StepView:
     depth: int
     node: str
     status: StepStatus
+    error: str | None
     attempt: int
     started_at: datetime
     elapsed: float
@@ -69,11 +77,13 @@ def overview(record: RunRecord, facts: Sequence[Fact]) -> list[StepView]:
         by_address.setdefault(fact.address, {})[fact.kind] = fact
     why_moot = moot_steps(facts)
     is_over = record.status == "finished"
+    errors = _errors(record, facts)
     found = []
     for address in sorted(by_address, key=declared_order):
         is_moot = is_over or bool(why_moot(address))
         try:
-            found.append(_view(address, by_address[address], is_moot=is_moot))
+            view = _view(address, by_address[address], errors.get(address), is_moot=is_moot)
+            found.append(view)
         except (TypeError, ValueError, AttributeError, LookupError) as error:
             raise JournalError(
                 execution_id=record.execution_id,
@@ -83,7 +93,22 @@ def overview(record: RunRecord, facts: Sequence[Fact]) -> list[StepView]:
     return found
 
 
-def _view(address: str, here: dict[str, Fact], *, is_moot: bool) -> StepView:
+def _errors(record: RunRecord, facts: Sequence[Fact]) -> dict[str, str]:
+    """Why steps failed, by address: they leave no facts, but errors of forks and the run name them."""
+    texts = [record.error or ""]
+    for fact in facts:
+        failed = fact.body.get("failed")
+        if fact.kind == "join" and isinstance(failed, dict):
+            reasons = [reason for reason in failed.values() if isinstance(reason, list)]
+            texts += [": ".join(map(str, reason)) for reason in reasons]
+    found: dict[str, str] = {}
+    for text in texts:
+        for line, address in _NAMED.findall(text):
+            found.setdefault(address, line.strip(" -"))
+    return found
+
+
+def _view(address: str, here: dict[str, Fact], error: str | None, *, is_moot: bool) -> StepView:
     step = here.get("step")
     fact = step or here.get("started") or next(iter(here.values()))
     body: dict[str, Any] = dict(fact.body)
@@ -93,7 +118,7 @@ def _view(address: str, here: dict[str, Fact], *, is_moot: bool) -> StepView:
         question = {name: form.get(name) for name in ("key", "reason", "schema", "until")}
     status: StepStatus = "finished"
     if step is None:
-        status = "cancelled" if is_moot else "interrupted"
+        status = "failed" if error else "cancelled" if is_moot else "interrupted"
     elif question is not None and "answer" not in here and not is_moot:
         status = "waiting"
     join = cast("dict[str, Any]", here["join"].body) if "join" in here else {}
@@ -103,6 +128,7 @@ def _view(address: str, here: dict[str, Fact], *, is_moot: bool) -> StepView:
         depth=sum(sign != "/" for sign, _ in places(address)),
         node=fact.node,
         status=status,
+        error=error if status == "failed" else None,
         attempt=fact.attempt,
         started_at=fact.started_at,
         elapsed=fact.elapsed,

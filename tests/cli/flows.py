@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, SecretStr
 
-from lift_sys import BaseNode, End, Fork, Graph, Majority, Race, RunContext, Suspend
+from lift_sys import BaseNode, BestEffort, End, Fork, Graph, Majority, Race, RunContext, Suspend
 from lift_sys.core.usage import Usage
 from lift_sys.reducers import Append
 
@@ -64,6 +64,35 @@ class Hurries(BaseNode[Note]):
 class Fails(BaseNode[Note]):
     async def run(self, ctx: RunContext[Note]) -> End:
         raise OSError("the tea is cold")
+
+
+class Fades(BaseNode[Note]):
+    """Fails one step later."""
+
+    async def run(self, ctx: RunContext[Note]) -> Fails:
+        return Fails()
+
+
+class Hopes(BaseNode[Note]):
+    """Goes on without branches that fail."""
+
+    async def run(self, ctx: RunContext[Note]) -> Fork[Left | Fails | Fades, End]:
+        return Fork([Left(), Fails(), Fades()], then=End(), strategy=BestEffort())
+
+
+class Risks(BaseNode[Note]):
+    """Fails with the first branch that does."""
+
+    async def run(self, ctx: RunContext[Note]) -> "Fork[Fades | Sleeps, End]":
+        return Fork([Fades(), Sleeps()], then=End())
+
+
+class Deepens(BaseNode[Note]):
+    """Fails inside."""
+
+    async def run(self, ctx: RunContext[Note]) -> End:
+        await Graph(Risks).run_inside(ctx, ctx.state)
+        return End()
 
 
 class Exits(BaseNode[Note]):

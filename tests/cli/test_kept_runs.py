@@ -196,10 +196,46 @@ def test_a_failed_step_is_shown_and_goes_on(lift):
     again = lift("resume", "two")
 
     assert "lift resume two" in done.stderr
-    assert "0 Fails  interrupted" in shown.stdout
+    assert "0 Fails  failed\n    Step 0 (Fails) failed after" in shown.stdout
     assert "the tea is cold" in shown.stdout
     assert again.exit_code == 1
     assert "the tea is cold" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("graph", "failed", "others"),
+    [
+        ("Hopes", ["0.1", "0.2/1"], {"0": "finished", "0.0": "finished", "0.2": "finished"}),
+        ("Risks", ["0.0/1"], {"0": "finished", "0.0": "finished", "0.1": "interrupted"}),
+        (
+            "Deepens",
+            ["0", "0>0.0/1"],
+            {"0>0": "finished", "0>0.0": "finished", "0>0.1": "interrupted"},
+        ),
+    ],
+)
+def test_steps_that_failed_are_told_from_those_that_were_cut_off(
+    lift, place, graph, failed, others
+):
+    """By the errors of their forks and of the run; one that was killed tells of none."""
+    lift("run", f"flows.py:{graph}", *TOPIC, "--store", "--id", "one")
+    steps = document_of(lift, "show", "one")["steps"]
+    status = {step["address"]: step["status"] for step in steps}
+    errors = {step["address"]: step["error"] for step in steps if step["error"] is not None}
+    shown = lift("show", "one").stdout
+    with sqlite3.connect(place) as connection:
+        connection.execute("UPDATE lift_runs SET status = 'running', error = NULL")
+    connection.close()
+    killed = {step["address"]: step["status"] for step in document_of(lift, "show", "one")["steps"]}
+
+    assert status == dict.fromkeys(failed, "failed") | others
+    assert [*errors] == failed
+    for address, error in errors.items():
+        assert error.startswith(f"Step {address} (")
+        assert error in shown
+    assert "OSError: the tea is cold" in errors[failed[-1]]
+    unknown = "failed" if graph == "Hopes" else "interrupted"  # its fork was joined before
+    assert killed == dict.fromkeys(failed, unknown) | others
 
 
 def test_a_question_is_shown_and_answered(lift, place):
