@@ -21,6 +21,7 @@ from lift_sys.durability.codec import Codec, codec_for, told_start
 from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, Status, chain, fact_of
 from lift_sys.durability.page import Page
 from lift_sys.durability.past import branch_with
+from lift_sys.durability.reading import refuse_edited
 from lift_sys.durability.secret_places import with_places
 from lift_sys.durability.spending import Spending
 from lift_sys.durability.store import Store
@@ -104,8 +105,7 @@ class RunJournal:
         fact = self._facts.pop((kind, address), None)
         if fact is None:
             return None
-        if chain(fact.input, fact.body) != fact.digest:
-            self.refuse(address, "it is not what was written, so somebody has edited it")
+        refuse_edited(self.execution_id, fact)
         found: list[str] = []
         body = with_places(fact, found)
         return fact.model_copy(update={"body": body}) if found else fact

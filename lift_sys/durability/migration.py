@@ -16,6 +16,7 @@ from lift_sys.core.likeness import did_you_mean
 from lift_sys.durability.codec.names import Names
 from lift_sys.durability.facts import Fact, RunRecord, chain, input_of
 from lift_sys.durability.mentions import check_named
+from lift_sys.durability.reading import refuse_edited
 from lift_sys.durability.recorded_states import Operation, apply, turned_operations
 from lift_sys.durability.recorded_types import ANY
 from lift_sys.durability.recorded_values import Migration, RecordedClasses, names_in, short_name
@@ -130,8 +131,7 @@ class _Migrating:
         """A fact, with the digests of its new past."""
         if fact.kind == "started":
             return fact
-        if chain(fact.input, fact.body) != fact.digest:
-            self.refuse(fact.address, "it is not what was written, so somebody has edited it")
+        refuse_edited(self.record.execution_id, fact)
         before = self.past(fact)
         body = self.called(fact.address, lambda: self.body(fact))
         digest = chain(before, body)

@@ -17,12 +17,12 @@ from lift_sys.durability.codec import (
     decode_successor,
     encode_successor,
 )
-from lift_sys.durability.facts import SAVED, Fact, RunRecord, first_epoch, input_of
+from lift_sys.durability.facts import Fact, RunRecord, first_epoch, input_of
 from lift_sys.durability.given_fit import refuse_unfit
 from lift_sys.durability.inputs import other_inputs
 from lift_sys.durability.journal import RunJournal
 from lift_sys.durability.migration import MEND_MIGRATIONS, migrated
-from lift_sys.durability.reading import Reading
+from lift_sys.durability.reading import Reading, refuse_no_run
 from lift_sys.durability.secret_places import secret_places, start_with_places
 from lift_sys.durability.shape import differences, shape_of
 from lift_sys.durability.store import Store
@@ -32,7 +32,6 @@ from lift_sys.errors import (
     MissingSecretError,
     OtherInputError,
     UnkeptValueError,
-    UsageError,
 )
 from lift_sys.graph.graph import Graph
 from lift_sys.graph.subgraph import Subgraph
@@ -88,7 +87,7 @@ class KeepsRuns:
                 RunJournal(self, record, record.epoch, codecs={graph: codec}, secrets={}), **begun
             )
         known, facts = await self.load(execution_id)
-        _refuse_no_run(known)
+        refuse_no_run(known)
         others = other_inputs(codec, graph, known, record, seed=seed)
         if others:
             raise OtherInputError(execution_id=execution_id, differences=others)
@@ -122,7 +121,7 @@ class KeepsRuns:
         """
         codec = codec_for(graph)
         record, facts = await self.load(execution_id)
-        _refuse_no_run(record)
+        refuse_no_run(record)
         # All that can be refused is refused before the run is taken from whoever works on it.
         known = record
         record, facts = migrated(graph, known, facts, migrations or {})
@@ -241,17 +240,3 @@ def _state_of(
     except MissingSecretError as error:  # all that are missing are named at once
         later = [path for path in secret_places(record, facts) if path not in given]
         raise MissingSecretError(paths=[*error.paths, *later]) from None
-
-
-def _refuse_no_run(record: RunRecord) -> None:
-    if record.graph == SAVED:
-        raise UsageError(
-            f"{record.execution_id!r} is a saved state, and no run: `StatePersistence.load_context` "
-            f"gives it. A run needs another execution_id."
-        )
-    if input_of(record) != record.input:
-        raise JournalError(
-            execution_id=record.execution_id,
-            address="",
-            reason="what it began with is not what was written, so somebody has edited it",
-        )

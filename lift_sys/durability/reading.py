@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Final
 
-from lift_sys.errors import JournalError, SecretError
+from lift_sys.durability.facts import SAVED, Fact, RunRecord, chain, input_of
+from lift_sys.errors import JournalError, SecretError, UsageError
 
 _WRONG: Final = (ValueError, LookupError, TypeError, AttributeError)
 
@@ -50,3 +51,37 @@ class Reading:
             reason=f"{self.what}: {text}" if self.what else text,
             **({} if self.advice is None else {"advice": self.advice}),
         ) from error
+
+
+def refuse_no_run(record: RunRecord) -> None:
+    """Refuse a record that is none of a run, or not what was written.
+
+    Raises:
+        UsageError: It is of a saved state.
+        JournalError: Somebody has edited it.
+    """
+    if record.graph == SAVED:
+        raise UsageError(
+            f"{record.execution_id!r} is a saved state, and no run: `StatePersistence.load_context` "
+            f"gives it. A run needs another execution_id."
+        )
+    if input_of(record) != record.input:
+        raise JournalError(
+            execution_id=record.execution_id,
+            address="",
+            reason="what it began with is not what was written, so somebody has edited it",
+        )
+
+
+def refuse_edited(execution_id: str, fact: Fact) -> None:
+    """Refuse a fact that is not what was written.
+
+    Raises:
+        JournalError: Somebody has edited it.
+    """
+    if chain(fact.input, fact.body) != fact.digest:
+        raise JournalError(
+            execution_id=execution_id,
+            address=fact.address,
+            reason="it is not what was written, so somebody has edited it",
+        )

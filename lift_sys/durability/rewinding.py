@@ -15,6 +15,7 @@ from lift_sys.core.likeness import did_you_mean
 from lift_sys.durability.codec import Codec, Names
 from lift_sys.durability.facts import Fact, Json, Kind, RunRecord, chain, first_epoch
 from lift_sys.durability.past import is_before
+from lift_sys.durability.reading import refuse_edited, refuse_no_run
 from lift_sys.durability.store import Store
 from lift_sys.errors import JournalError, UsageError
 from lift_sys.execution.plugged import refuse_no_mapping
@@ -53,11 +54,16 @@ async def rewind(
     Raises:
         UnknownRunError: There is no such run.
         UsageError: It never came to `at`; a value does not fit; `new_id` is taken.
+        JournalError: What would be shared was edited, so that nothing could go on with it.
     """
     refuse_no_mapping("changes", changes, "{'total': 3}")
     record, facts = await store.load(execution_id)
+    refuse_no_run(record)
     _refuse_unknown(record, facts, at)
     kept = [fact for fact in facts if _is_shared(fact, at)]
+    for fact in kept:
+        if fact.kind != "started":  # nothing is built on a mark
+            refuse_edited(execution_id, fact)
     if changes:
         if graph is None:
             raise UsageError("rewind needs the graph to change the state of its run")

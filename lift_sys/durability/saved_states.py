@@ -16,8 +16,9 @@ from lift_sys.core.context import RunContext
 from lift_sys.durability.codec import Codec, Names
 from lift_sys.durability.facts import SAVED, Fact, Json, RunRecord, chain
 from lift_sys.durability.query import RunQuery
+from lift_sys.durability.reading import refuse_edited
 from lift_sys.durability.store import Store
-from lift_sys.errors import JournalError, MissingSecretError, SecretError, UsageError
+from lift_sys.errors import MissingSecretError, SecretError, UsageError
 from lift_sys.execution.plugged import refuse_no_store
 from lift_sys.state.leaves import type_name
 
@@ -124,9 +125,7 @@ class StatePersistence:
         saved: dict[str, Any] = {}
         outputs: dict[str, NodeOutput] = {}
         for fact in facts:
-            if chain(fact.input, fact.body) != fact.digest:
-                reason = "it is not what was written, so somebody has edited it"
-                raise JournalError(execution_id=execution_id, address=fact.address, reason=reason)
+            refuse_edited(execution_id, fact)
             if fact.kind == "edit":
                 saved = fact.body
             elif fact.kind == "step":

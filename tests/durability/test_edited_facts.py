@@ -88,3 +88,51 @@ async def test_a_fact_about_another_node_is_refused(which):
     [fact] = [fact for fact in facts if f"{fact.kind} {fact.address}" == which]
     assert caught.value.address == fact.address
     assert repr(fact.node) in str(caught.value)
+
+
+@pytest.mark.parametrize("changes", [None, {"total": 4}])
+@pytest.mark.parametrize("which", [each for each in KEPT if each != "step 2>0"])
+async def test_no_run_is_made_of_facts_that_were_edited(which, changes):
+    """It could never go on; `rewind` says what `resume` says."""
+    store = await unfinished()
+    record, facts = await store.load("run")
+    edited = [
+        fact.model_copy(update={"body": {**fact.body, "writes": []}})
+        if f"{fact.kind} {fact.address}" == which
+        else fact
+        for fact in facts
+    ]
+    await store.rewrite(record, record.epoch, edited)
+
+    with pytest.raises(JournalError) as refused:
+        await rewind(store, Graph(Spread), "run", at="2", changes=changes, new_id="new")
+    with pytest.raises(JournalError) as failed:
+        await Graph(Spread).resume("run", store=store, deps=[])
+
+    assert str(refused.value) == str(failed.value)
+    assert refused.value.address == which.split()[1]
+    assert {run.execution_id for run in await store.runs()} == {"old", "run"}
+
+
+async def test_what_was_edited_and_is_not_shared_does_not_matter():
+    """Going back before it is how a run is mended."""
+    store = await unfinished()
+    record, facts = await store.load("run")
+    edited = [
+        fact.model_copy(update={"body": {}}) if fact.address == "1" else fact for fact in facts
+    ]
+    await store.rewrite(record, record.epoch, edited)
+
+    await rewind(store, None, "run", at="0", new_id="new")
+
+    assert (await Graph(Spread).resume("new", store=store)).suspended
+
+
+async def test_no_run_is_made_of_a_beginning_that_was_edited():
+    """All of a run is built on it."""
+    store = await unfinished()
+    record, facts = await store.load("run")
+    await store.rewrite(record.model_copy(update={"state": {"total": 9}}), record.epoch, facts)
+
+    with pytest.raises(JournalError, match="what it began with is not what was written"):
+        await rewind(store, None, "run", at="1")
