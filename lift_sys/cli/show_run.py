@@ -19,7 +19,7 @@ from lift_sys.cli.kept import Kept
 from lift_sys.cli.questions import question_lines
 from lift_sys.cli.session import Session
 from lift_sys.cli.summary import error_as_dict, result_as_dict, summary_lines
-from lift_sys.errors import GraphError, UsageError
+from lift_sys.errors import GraphError, JournalError, UsageError
 from lift_sys.observe.events_json import as_json
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ class Show:
             refused = isinstance(error, UsageError) and self.kept is not None
             if refused or isinstance(error, GraphError):  # nothing has run
                 self.ctx.exit(EXIT_USAGE)
-            if self.session.last_words:
+            # A journal that is wrong stays so: what to do instead is in its error.
+            if self.session.last_words and not isinstance(error, JournalError):
                 self._look()
                 click.echo(self.session.last_words, err=True)
             self.ctx.exit(EXIT_FAILED)

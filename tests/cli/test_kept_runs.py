@@ -637,6 +637,25 @@ def test_facts_edited_by_hand_are_messages(lift, place, body, command):
     assert done.exception is None or isinstance(done.exception, SystemExit)
 
 
+def test_where_facts_were_edited_no_command_is_offered_that_fails_again(lift, place):
+    """The error says what to do; and `rewind` makes no run that shares them."""
+    kept_run(lift, "one", "flows.py:Risks", code=1)
+    with sqlite3.connect(place) as connection:
+        connection.execute("UPDATE lift_facts SET body = replace(body, 'Sleeps', 'Blocks')")
+    connection.close()
+
+    resumed = lift("resume", "one")
+    rewound = lift("rewind", "one", "--at", "0.0/1", "--set", "topic=milk", "--id", "two")
+
+    last = (
+        "is wrong at step 0: it is not what was written, so somebody has edited it. Restore a copy"
+    )
+    for done in (resumed, rewound):
+        assert done.exit_code == 1
+        assert last in done.stderr.splitlines()[-1]
+    assert [each["execution_id"] for each in document_of(lift, "runs")] == ["one"]
+
+
 def test_a_run_of_a_program_names_what_goes_on_with_it(lift, place):
     kept_run(lift, "my run")
     with sqlite3.connect(place) as connection:
