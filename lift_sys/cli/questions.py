@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 def question_lines(questions: tuple[Question, ...], command: str) -> Iterator[str]:
     """What a suspended run asks; `command` answers it."""
+    from lift_sys.durability.answers import wanted
+
     for question in questions:
         until = f", until {question.until}" if question.until else ""
         yield f"{click.style('asks', bold=True)} at {question.address}: {question.reason}"
-        yield f"  wants {question.key!r}: {_schema_text(question.schema)}{until}"
+        yield f"  wants {question.key!r}: {wanted(question.schema)}{until}"
     yield f"  {command}"
 
 
@@ -35,18 +37,3 @@ def questions_as_list(questions: tuple[Question, ...]) -> list[dict[str, Any]]:
         }
         for question in questions
     ]
-
-
-def _schema_text(schema: Any) -> str:
-    from pydantic import TypeAdapter
-
-    described = TypeAdapter(schema).json_schema()
-    fields = described.get("properties")
-    if not fields:
-        return str(getattr(schema, "__name__", schema))
-    required = described.get("required", [])
-    listed = ", ".join(
-        f"{name}: {field.get('type', 'any')}{'' if name in required else '?'}"
-        for name, field in fields.items()
-    )
-    return f"{{{listed}}}"

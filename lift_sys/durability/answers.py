@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from lift_sys.core.successors import Question
 from lift_sys.durability.codec import Codec, decode_asked
@@ -140,7 +140,10 @@ def _answer(codec: Codec, asked: _Asked, key: str, value: Any, now: datetime) ->
             f"{'.'.join(map(str, problem['loc'])) or 'the value'}: {problem['msg']}"
             for problem in error.errors(include_url=False)
         )
-        raise AnswerError(key=key, reason=f"it is not what was asked for: {problems}.") from error
+        form = wanted(question.schema)
+        raise AnswerError(
+            key=key, reason=f"it is not what was asked for, {form}: {problems}."
+        ) from error
     hidden: list[tuple[Json, Any]] = []
     body = {"value": codec.encode(value, question.schema, path="answer", secrets=hidden)}
     made = fact_of(
@@ -154,3 +157,21 @@ def _answer(codec: Codec, asked: _Asked, key: str, value: Any, now: datetime) ->
         started_at=now,
     )
     return Answered(made, secrets_at(made, hidden))
+
+
+def wanted(schema: Any) -> str:
+    """The type of an answer, for people: `{granted: boolean, by: string?}`, or its name."""
+    name = schema.__name__ if isinstance(schema, type) else str(schema)
+    try:
+        described = TypeAdapter(schema).json_schema()
+    except PydanticUserError:  # JSON can't say it
+        return name
+    fields = described.get("properties")
+    if not fields:
+        return name
+    required = described.get("required", [])
+    listed = ", ".join(
+        f"{field}: {form.get('type', 'any')}{'' if field in required else '?'}"
+        for field, form in fields.items()
+    )
+    return f"{{{listed}}}"

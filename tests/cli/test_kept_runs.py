@@ -254,6 +254,7 @@ def test_a_question_is_shown_and_answered(lift, place):
     assert "0 Asks  waiting" in shown.stdout
     assert data["steps"][0]["question"]["key"] == "approval"
     assert (wrong.exit_code, odd.exit_code) == (2, 2)
+    assert "not what was asked for, {granted: boolean, by: string?}: " in wrong.stderr
     assert "the run waits for 'approval'" in odd.stderr
     assert still.exit_code == 3
     document = json.loads(still.stdout)

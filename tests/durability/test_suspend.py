@@ -149,6 +149,31 @@ async def test_wrong_answers_are_refused_and_nothing_is_lost():
     assert result.output == "Approval False nobody"
 
 
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        (Approval, "{granted: boolean, by: string?}"),
+        (int, "int"),
+        (list[int], "list[int]"),
+        (Literal["tea", "milk"], "typing.Literal['tea', 'milk']"),
+        (int | dict[str, bool], "int | dict[str, bool]"),
+    ],
+)
+async def test_a_wrong_answer_is_told_what_is_wanted(schema, told):
+    """Whoever gave it has not the question before his eyes."""
+
+    class Asks(BaseNode[Order]):
+        async def run(self, ctx: RunContext[Order]) -> "Suspend[Decide]":
+            return Suspend("which?", key="it", schema=schema, then=Decide("it"))
+
+    store, _, _ = await start(Graph(Asks))
+
+    with pytest.raises(AnswerError) as wrong:
+        await Graph(Asks).resume("run", store=store, answers={"it": "x"})
+
+    assert f"'it': it is not what was asked for, {told}: " in str(wrong.value)
+
+
 async def test_one_key_at_two_places_is_answered_by_address():
     class Twice(BaseNode[Order]):
         async def run(self, ctx: RunContext[Order]) -> "Fork[Ask, End]":
