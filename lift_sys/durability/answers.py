@@ -161,7 +161,7 @@ def _answer(codec: Codec, asked: _Asked, key: str, value: Any, now: datetime) ->
 
 def wanted(schema: Any) -> str:
     """The type of an answer, for people: `{granted: boolean, by: string?}`, or its name."""
-    name = schema.__name__ if isinstance(schema, type) else str(schema)
+    name = schema.__name__ if isinstance(schema, type) else str(schema).replace("typing.", "")
     try:
         described = TypeAdapter(schema).json_schema()
     except PydanticUserError:  # JSON can't say it
