@@ -223,6 +223,17 @@ def test_a_place_that_is_none_is_refused(at):
         assert_resumable(GRAPHS["chain"], Work(), at=at)
 
 
-def test_a_store_is_given_by_what_makes_it(tmp_path):
+@pytest.mark.parametrize("store", ["runs.db", SqliteStore("runs.db"), 3])
+def test_a_store_is_given_by_what_makes_it(store):
+    """Each process makes one of its own; a file would be shared by runs that have to be apart."""
     with pytest.raises(UsageError, match="a URL or a function"):
-        assert_resumable(GRAPHS["chain"], Work(), store=SqliteStore(tmp_path / "a.db"))
+        assert_resumable(GRAPHS["chain"], Work(), store=store)
+
+
+@pytest.mark.parametrize(
+    ("graph", "made"), [(Leaf, r"Graph\(Leaf\)"), (Leaf("a"), "Graph"), (None, "")]
+)
+def test_what_is_no_graph_is_refused(graph, made):
+    """Before anything is forked, whose tracebacks would say it."""
+    with pytest.raises(TypeError, match=f"takes a graph, such as {made}"):
+        assert_resumable(graph, Work())

@@ -13,6 +13,7 @@ from lift_sys.durability.store import Store
 from lift_sys.durability.stores.postgres import PostgresStore
 from lift_sys.durability.stores.sqlite import SqliteStore
 from lift_sys.errors import UsageError
+from lift_sys.graph.graph import Graph
 from lift_sys.testing.crashes.points import Point
 from lift_sys.testing.crashes.processes import Child
 from lift_sys.testing.crashes.rehearsal import Rehearsal
@@ -20,8 +21,6 @@ from lift_sys.testing.crashes.stage import Stage
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-
-    from lift_sys.graph.graph import Graph
 
     StateT = TypeVar("StateT", bound=BaseModel)
 
@@ -72,10 +71,12 @@ def assert_resumable(
     Raises:
         AssertionError: A run did not survive; it says where it was killed, what differs, and how
             to repeat just that.
-        UsageError: `at` is no place, the run asks or has secrets and `answers` or `secrets` say
+        TypeError: `graph` is no Graph.
+        UsageError: `store` is neither, `at` is no place, the run asks or has secrets and `answers` or `secrets` say
             nothing of it, or this system can't fork.
     """
     __tracebackhide__ = True  # pytest shows the caller's line
+    _refuse_no_graph(graph)
     only = None if at is None else Point.parse(at)
     if not hasattr(os, "fork"):
         raise UsageError("assert_resumable forks processes, which this system can't do.")
@@ -114,14 +115,20 @@ def assert_resumable(
     return survived
 
 
+def _refuse_no_graph(graph: Any) -> None:
+    if not isinstance(graph, Graph):
+        made = f"Graph({graph.__name__})" if isinstance(graph, type) else "Graph(FirstNode)"
+        raise TypeError(f"assert_resumable takes a graph, such as {made}, not {graph!r}.")
+
+
 def _opener(source: StoreSource | None) -> Callable[[Path], Store]:
     if source is None:
         return lambda folder: SqliteStore(folder / "runs.db")
-    if isinstance(source, str):
+    if isinstance(source, str) and ("://" in source or "=" in source):  # libpq takes either
         return lambda folder: PostgresStore(source)
-    if not callable(source):
+    if isinstance(source, str) or not callable(source):
         raise UsageError(
             f"`store` is a URL or a function from a folder to a store, as each process needs one "
-            f"of its own; not {source!r}."
+            f"of its own; not {source!r}. Without it, that is an SqliteStore in the folder."
         )
     return source
