@@ -14,7 +14,7 @@
     |   |-- StepLimitError                    the run took more steps than it may
     |   |-- BranchRejectedError               `accept` said no to a branch's result
     |   |-- PredicateError                    `accept` or `key` of a strategy raised
-    |   `-- RunningLoopError (RuntimeError)   `run_sync` inside a running event loop
+    |   `-- RunningLoopError (RuntimeError)   `run_sync`, `resume_sync` inside an event loop
     |-- StepTimeoutError (TimeoutError)       a deadline of one of the four layers passed
     |   `-- AbandonedThreadError              ... and the plain function is still running
     |-- StateError                            a state is not what it has to be

@@ -18,12 +18,13 @@ from lift_sys.core.context import RunContext
 from lift_sys.core.events import Event
 from lift_sys.core.node import AbstractBaseNode, node_name
 from lift_sys.core.ports import Clock, Observer, RunStore
-from lift_sys.errors import GraphError, RunningLoopError
+from lift_sys.errors import GraphError
 from lift_sys.execution.bus import Buffer
 from lift_sys.execution.closing import end_tasks
 from lift_sys.execution.contract import Contract
 from lift_sys.execution.executor import ParallelExecutor
 from lift_sys.graph import drawing
+from lift_sys.graph.blocking import run_to_end
 from lift_sys.graph.check import check_structure
 from lift_sys.graph.inside import run_inside
 from lift_sys.graph.launch import launch
@@ -208,9 +209,17 @@ class Graph(Generic[StateT]):
         Raises:
             RunningLoopError: An event loop is running already.
         """
-        if _loop_is_running():
-            raise RunningLoopError(call="graph.run_sync(...)", instead="await graph.run(...)")
-        return asyncio.run(self.run(start_node, state=state, **options))
+        return run_to_end(lambda: self.run(start_node, state=state, **options), "run")
+
+    def resume_sync(
+        self, execution_id: str, *, store: RunStore, **options: Unpack[ResumeOptions]
+    ) -> RunResult[StateT]:
+        """As `resume`, for code without an event loop; takes the same arguments.
+
+        Raises:
+            RunningLoopError: An event loop is running already.
+        """
+        return run_to_end(lambda: self.resume(execution_id, store=store, **options), "resume")
 
     @asynccontextmanager
     async def iter(
@@ -287,11 +296,3 @@ class Graph(Generic[StateT]):
             and engine.cache_policy is own.cache_policy
         )
         return self._contracts if is_own else {}
-
-
-def _loop_is_running() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -1,7 +1,7 @@
 """The options of a run as types, so that a misspelt one is seen before anything runs.
 
 Only type checkers read this: `Graph.run` names its arguments itself, and what is passed on to it
-by `run_sync`, `stream` and `iter` is declared here. A new argument belongs into both.
+by `run_sync`, `stream` and `iter`, and to `resume` by `resume_sync`, is declared here. A new argument belongs into both.
 """
 
 from __future__ import annotations

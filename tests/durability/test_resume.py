@@ -20,11 +20,12 @@ from lift_sys import (
     Subgraph,
     Timeouts,
 )
-from lift_sys.durability import MemoryStore
+from lift_sys.durability import MemoryStore, SqliteStore
 from lift_sys.errors import (
     JournalError,
     LiftError,
     OtherInputError,
+    RunningLoopError,
     UnkeptValueError,
     UnknownRunError,
 )
@@ -466,3 +467,22 @@ async def test_a_subgraph_that_a_step_makes_is_refused():
         assert "`DETAIL = Subgraph(...)`" in str(caught.value)
     other = await Graph(Perhaps).run(state=Work(total=1), store=store, deps=effects)
     assert other.output == 0
+
+
+@pytest.mark.parametrize("kind", [MemoryStore, SqliteStore])
+def test_a_run_goes_on_without_an_event_loop(kind, tmp_path):
+    """By `resume_sync`, which takes what `resume` takes."""
+    store = MemoryStore() if kind is MemoryStore else SqliteStore(tmp_path / "runs.db")
+    effects = Effects("second")
+    with pytest.raises(LiftError):
+        Graph(First).run_sync(state=Work(), store=store, execution_id="run", deps=effects)
+
+    result = Graph(First).resume_sync("run", store=store, deps=effects)
+
+    assert (result.output, effects.ran) == (3, ["first", "second", "second"])
+
+
+async def test_in_an_event_loop_it_says_what_to_write_instead():
+    """In a notebook or a server it can't block."""
+    with pytest.raises(RunningLoopError, match=r"Write `await graph\.resume\(\.\.\.\)`"):
+        Graph(First).resume_sync("run", store=MemoryStore())

@@ -29,6 +29,7 @@ from lift_sys import (
 )
 from lift_sys.core.events import Event, NodeFinished
 from lift_sys.core.strategies import Strategy
+from lift_sys.durability import MemoryStore
 from lift_sys.errors import LiftError, MergeConflictError, ParallelExecutionError
 from lift_sys.graph.result import RunResult
 from lift_sys.reducers import Append, Last, Max, MergeDict, Min, Reducer, Sum, Union, UnionBy
@@ -160,6 +161,10 @@ async def run() -> None:
                 print(event.successor)
     try:
         by_class.run_sync(state=Plan(goal="x"), on_event=print, seed=1)
+        resumed = by_class.resume_sync(
+            "x", store=MemoryStore(), answers={"go": True}, deps=Service()
+        )
+        assert_type(resumed.state, Plan)
     except MergeConflictError as error:
         print(error.path, error.branches)
     except LiftError:

@@ -20,6 +20,7 @@ from lift_sys import (
     RunContext,
     Subgraph,
 )
+from lift_sys.durability import MemoryStore
 from lift_sys.graph.result import RunResult
 from lift_sys.reducers import Reducer, UnionBy
 
@@ -82,6 +83,8 @@ async def run() -> None:
     graph.run_sync(state=order)  # E: arg-type
     graph.run_sync(state=plan, sed=7)  # E: sed
     graph.run_sync(state=plan, seed="seven")  # E: arg-type
+    graph.resume_sync("x")  # E: store
+    graph.resume_sync("x", store=MemoryStore(), seed=7)  # E: seed
     async for event in graph.stream(state=plan, on_event=print):  # E: on_event
         print(event.adress)  # E: attr-defined
     async for event in graph.stream(state=order):  # E: arg-type
