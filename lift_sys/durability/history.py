@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,7 +21,6 @@ class Summary(BaseModel):
 
     Attributes:
         count: How many.
-        steps: Their steps; of a node, its attempts.
         tokens: That they spent.
         cost: US dollars that they spent; None where no price is known.
         shortest, mean, longest: Seconds that they ran.
@@ -29,12 +29,34 @@ class Summary(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     count: int
-    steps: int
     tokens: int
     cost: float | None
     shortest: float
     mean: float
     longest: float
+
+
+SummaryT = TypeVar("SummaryT", bound=Summary)
+
+
+class RunSummary(Summary):
+    """Some runs in numbers.
+
+    Attributes:
+        steps: That they took.
+    """
+
+    steps: int
+
+
+class NodeSummary(Summary):
+    """The finished steps of a node in numbers.
+
+    Attributes:
+        attempts: That they took, each at least one.
+    """
+
+    attempts: int
 
 
 class Statistics(BaseModel):
@@ -47,18 +69,20 @@ class Statistics(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    by_status: dict[str, Summary]
-    by_node: dict[str, Summary]
+    by_status: dict[str, RunSummary]
+    by_node: dict[str, NodeSummary]
 
     @classmethod
     def of(cls, by_status: Sequence[Row], by_node: Sequence[Row]) -> Statistics:
         """From the rows of `statements`."""
-        return cls(by_status=_summaries(by_status), by_node=_summaries(by_node))
+        return cls(
+            by_status=_summaries(RunSummary, by_status), by_node=_summaries(NodeSummary, by_node)
+        )
 
 
-def _summaries(rows: Sequence[Row]) -> dict[str, Summary]:
+def _summaries(kind: type[SummaryT], rows: Sequence[Row]) -> dict[str, SummaryT]:
     return {
-        str(name): Summary(**dict(zip(Summary.model_fields, values, strict=True)))
+        str(name): kind(**dict(zip(kind.model_fields, values, strict=True)))
         for name, *values in rows
     }
 

@@ -617,7 +617,9 @@ def test_totals_are_by_status_and_node(lift):
     assert shown[:2] == [["failed", "1"], ["finished", "1"]]
     assert sorted(shown[2:]) == [["Both", "1"], ["Close", "1"], ["Left", "1"], ["Right", "1"]]
     assert [*data["by_status"]] == ["finished"]
-    assert data["by_node"]["Left"]["tokens"] == 7
+    assert data["by_status"]["finished"]["steps"] == 4
+    left = data["by_node"]["Left"]
+    assert (left["tokens"], left["attempts"], "steps" in left) == (7, 1, False)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ async def test_runs_and_nodes_in_numbers(filled):
     assert [*found.by_node] == ["Search", "Write"]
     search = found.by_node["Search"]
     assert (search.count, search.shortest, search.mean, search.longest) == (4, 1.0, 2.5, 4.0)
-    assert (found.by_node["Write"].steps, found.by_node["Write"].cost) == (6, None)
+    write = found.by_node["Write"]
+    assert (write.count, write.attempts, write.cost) == (3, 6, None)
 
 
 async def test_only_the_runs_that_are_meant_are_counted(filled):

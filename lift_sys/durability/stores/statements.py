@@ -136,23 +136,23 @@ def runs(db: Connection, query: RunQuery) -> list[RunRecord]:
 
 
 def by_status(db: Connection, query: RunQuery) -> list[Row]:
-    """For each status: how many runs, their steps, tokens, cost, and shortest, mean, longest time."""
+    """For each status: how many runs, their tokens, cost, shortest, mean, longest time, and steps."""
     where, values = _conditions(query)
     return db.execute(
-        "SELECT status, count(*), sum(steps), sum(tokens), sum(cost), min(elapsed), avg(elapsed), "
-        f"max(elapsed) FROM (SELECT {RUN} FROM lift_runs WHERE {where}) AS counted "
+        "SELECT status, count(*), sum(tokens), sum(cost), min(elapsed), avg(elapsed), max(elapsed), "
+        f"sum(steps) FROM (SELECT {RUN} FROM lift_runs WHERE {where}) AS counted "
         "GROUP BY status ORDER BY status",
         values,
     )
 
 
 def by_node(db: Connection, query: RunQuery) -> list[Row]:
-    """For each node, the most costly in time first: the same over its steps in these runs."""
+    """For each node, the most costly in time first: the same over its steps, but last their attempts."""
     where, values = _conditions(query)
     facts = standing(f"lift_facts JOIN lift_runs ON {OF_EACH} WHERE {where}")
     return db.execute(
-        "SELECT node, count(*), sum(attempt), sum(tokens), sum(cost), min(elapsed), avg(elapsed), "
-        f"max(elapsed) FROM ({facts}) AS facts WHERE kind = 'step' "
+        "SELECT node, count(*), sum(tokens), sum(cost), min(elapsed), avg(elapsed), max(elapsed), "
+        f"sum(attempt) FROM ({facts}) AS facts WHERE kind = 'step' "
         "GROUP BY node ORDER BY sum(elapsed) DESC, node LIMIT ?",
         (*values, max(query.limit, 0)),
     )
