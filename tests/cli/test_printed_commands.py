@@ -13,6 +13,7 @@ from durability.records import fact, run
 
 from lift_sys.demo import AUDIT
 from lift_sys.durability import SqliteStore
+from lift_sys.durability.facts import input_of
 
 FLOW = Path(__file__).with_name("flows.py")
 SECRETS = {"key": "sesame", "door.key": "hush", "spare['a']": "psst", "0:key": "sesame-again"}
@@ -63,7 +64,8 @@ async def begin_audit(place):
     """A run of the demo, of two packages."""
     async with SqliteStore(place) as store:
         state = {"packages": [{"name": "tea"}, {"name": "milk"}]}
-        await store.create(run("audit", graph=AUDIT, state=state), [fact("0")])
+        audit = run("audit", graph=AUDIT, state=state)
+        await store.create(audit.model_copy(update={"input": input_of(audit)}), [fact("0")])
 
 
 @pytest.mark.parametrize("where", ["run", "show", "rewind"])
