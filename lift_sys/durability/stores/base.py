@@ -170,12 +170,11 @@ class ThreadedStore(DatabaseStore):
         return await self._begun(begin)
 
     def _begin_batch(self, batch: Batch) -> None:
-        begin = partial(self._writer.put, batch)
         try:
             if batch.is_followed:
-                self._begun(begin).add_done_callback(batch.tell)
+                self._begun(partial(self._writer.put, batch)).add_done_callback(batch.tell)
             else:
-                begin()
+                self._writer.queue(batch)
         except StoreError as error:
             batch.refuse(error)
 

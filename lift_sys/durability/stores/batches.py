@@ -21,10 +21,9 @@ from lift_sys.errors import StoreError
 class Outcome:
     """What becomes of one commit of a batch: as much of a `Future` as the writer needs."""
 
-    __slots__ = ("batch", "error", "waiter")
+    __slots__ = ("error", "waiter")
 
-    def __init__(self, batch: Batch, waiter: asyncio.Future[None]) -> None:
-        self.batch = batch
+    def __init__(self, waiter: asyncio.Future[None]) -> None:
         self.waiter = waiter
         self.error: BaseException | None = None
 
@@ -33,13 +32,11 @@ class Outcome:
         return True
 
     def set_result(self, result: None) -> None:
-        """It is kept."""
-        self.batch.one_is_done()
+        """It is kept; who waits is told when all of the batch are done."""
 
     def set_exception(self, error: BaseException | None) -> None:
         """It is not."""
         self.error = error
-        self.batch.one_is_done()
 
 
 class Batch:
@@ -49,8 +46,10 @@ class Batch:
         commits: What to keep.
         is_followed: Whether its loop has a clock or an order of its own, and has to know of what
             threads do for it.
-        future: For such a loop: done when all are kept or have failed.
+        future: For such a loop only: done when all are kept or have failed.
     """
+
+    future: Future[None]
 
     def __init__(
         self,
@@ -58,27 +57,22 @@ class Batch:
         ended: Callable[[asyncio.AbstractEventLoop], None],
     ) -> None:
         self.commits: list[Commit] = []
-        self.future: Future[None] = Future()
         self._loop, self._ended = loop, ended
         self._outcomes: list[Outcome] = []
-        self._left = 0
         # Other loops are woken without what a `Future` of a thread costs, which is two more turns.
         self.is_followed = type(loop).run_in_executor is not BaseEventLoop.run_in_executor
         if self.is_followed:
+            self.future = Future()
             self.future.set_running_or_notify_cancel()  # a loop that ends can't cancel it
 
     def add(self, run: str, epoch: int, rows: Sequence[Row], waiter: asyncio.Future[None]) -> None:
         """One more."""
-        outcome = Outcome(self, waiter)
+        outcome = Outcome(waiter)
         self._outcomes.append(outcome)
-        self._left += 1
         self.commits.append(Commit(run, epoch, rows, outcome))
 
-    def one_is_done(self) -> None:
-        """For the writer's thread."""
-        self._left -= 1
-        if self._left:
-            return
+    def wake(self) -> None:
+        """All are done; for the writer's thread."""
         if self.is_followed:
             self.future.set_result(None)
         else:

@@ -67,6 +67,11 @@ class Writer(Parted, Executor):
         return future
 
     def put(self, job: Job | Batch) -> Future[Any]:
+        """Queue a job, or commits of a loop that follows what threads do; see `queue`."""
+        self.queue(job)
+        return job.future
+
+    def queue(self, job: Job | Batch) -> None:
         """Queue a job, or commits.
 
         Raises:
@@ -86,7 +91,6 @@ class Writer(Parted, Executor):
                     self._queue.put(self._release(key))
             self._queue.put(job)
             self._start()
-        return job.future
 
     def hold(self, run: str, epoch: int, fact: Fact) -> None:
         """Commit a mark soon, unless its step is committed before; nobody waits for it."""
@@ -150,6 +154,10 @@ class Writer(Parted, Executor):
                     jobs.append(entry)
             with self._at_work:
                 self._transactions.perform(jobs)
+            # Last of all: a loop that wakes takes the interpreter, and does not soon give it back.
+            for entry in found:
+                if isinstance(entry, Batch):
+                    entry.wake()
         with self._at_work:
             self._transactions.close()
         if self._end.running():
