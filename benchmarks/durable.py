@@ -25,7 +25,7 @@ from typing import Annotated
 
 from figures import Figure
 from pydantic import BaseModel
-from stores import LOG_IS_FULL, bare_file
+from stores import CHAINS, LOG_IS_FULL, bare_file
 
 from lift_sys import BaseNode, End, Fork, Graph, ParallelExecutor, RunContext
 from lift_sys.durability import SqliteStore

@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from durability.postgres_server import find_binaries, running_server
 
 STEPS, BRANCHES, ROUNDS = 100, 1000, 9
+CHAINS = 25  # of files just opened: what a thread's wake-up takes differs from one to the next
 LOG_IS_FULL = 6  # rounds until plain inserts have filled SQLite's log for the first time
 Way: TypeAlias = Callable[[], Awaitable[float]]
 BODY = {"writes": {"answer": "x" * 480}}
@@ -61,9 +62,10 @@ class Ways:
         """Seconds of a commit in a chain."""
         name = await self.begin()
         facts = [a_fact(f"0.{step}") for step in range(STEPS)]
+        marks = [fact.model_copy(update={"kind": "started", "body": {}}) for fact in facts]
         started = time.perf_counter()
-        for fact in facts:
-            self.store.mark(name, 0, fact.model_copy(update={"kind": "started", "body": {}}))
+        for mark, fact in zip(marks, facts, strict=True):
+            self.store.mark(name, 0, mark)
             await self.store.commit(name, 0, [fact])
         return (time.perf_counter() - started) / STEPS
 
@@ -130,7 +132,7 @@ async def measure() -> list[Figure]:
     """Each store beside bare sqlite3."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        figures = await compare(just_opened(folder), what="commit")
+        figures = await compare(just_opened(folder), what="commit", rounds=CHAINS)
         async with AsyncExitStack() as stack:
             sqlite = Ways(await stack.enter_async_context(SqliteStore(folder / "ours.db")))
             ways: dict[str, Way] = {
@@ -149,10 +151,10 @@ async def measure() -> list[Figure]:
             return figures + await compare(ways, what="commit")
 
 
-async def compare(ways: dict[str, Way], *, what: str) -> list[Figure]:
+async def compare(ways: dict[str, Way], *, what: str, rounds: int = ROUNDS) -> list[Figure]:
     """Each way beside the first, which is bare sqlite3."""
     times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, way in ways.items():
             times[name].append(await way())
     bare, *others = times.values()

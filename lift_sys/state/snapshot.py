@@ -36,7 +36,7 @@ class Snapshot(Generic[ValueT]):
             one, where nothing but leaves of the root differs; otherwise None.
     """
 
-    __slots__ = ("_pristine", "changed", "root", "simple")
+    __slots__ = ("_digest", "_pristine", "changed", "root", "simple")
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Snapshot(Generic[ValueT]):
         self.simple = simple
         self.changed = changed
         self._pristine = pristine
+        self._digest: str | None = None
 
     @classmethod
     def take(cls, value: ValueT, *, name: str = "state") -> Snapshot[ValueT]:
@@ -118,6 +119,11 @@ class Snapshot(Generic[ValueT]):
     @property
     def digest(self) -> str:
         """The canonical digest of the value, as `canonical.digest` gives it: 32 hex digits."""
+        if self._digest is None:
+            self._digest = self._digested()
+        return self._digest
+
+    def _digested(self) -> str:
         if self._pristine is not None:
             # A cycle may lead through an unknown object, which has no parts to see that by.
             return canonical.digest(self._pristine)
