@@ -32,9 +32,6 @@ from lift_sys.durability import SqliteStore
 from lift_sys.reducers import Append
 
 STEPS, BRANCHES, NODES, ROUNDS = 100, 1000, 10_000, 9
-CHAINS = (
-    25  # rounds of chains: what a thread's wake-up takes differs by a third from one to the next
-)
 ANSWER = "An answer of a model, which is about as long as answers often are. " * 7
 
 

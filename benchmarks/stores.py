@@ -4,7 +4,8 @@ Wall time, as most of it is the disk: the median of rounds in which all ways tak
 other work on the machine slows all down alike. The fact has a body of 500 bytes, as a step that
 wrote a short answer has. "Chain" waits for each commit before the next, as a chain of steps does;
 "at once" is a thousand commits of one run that wait together, as the branches of a fork do. Each round
-opens the files anew, as a process does that runs one chain, and "open for long" does not: see `durable`.
+opens the files anew, as a process does that runs one chain, and "open for long" does not: see `durable`,
+which has the goal, for a step as a whole.
 PostgreSQL is measured where Debian's package is installed, with fsync on.
 """
 
@@ -168,6 +169,5 @@ async def compare(ways: dict[str, Way], *, what: str, rounds: int = ROUNDS) -> l
         else:
             # Of each round's own ratio, as a busy disk slows down whole rounds.
             value = statistics.median(a / b for a, b in zip(ours, bare, strict=True))
-            goal = 1.5 if name == "SQLite, chain" else None
-            figures.append(Figure(name=f"{what}, {name}", value=value, goal=goal, note=note))
+            figures.append(Figure(name=f"{what}, {name}", value=value, note=note))
     return figures
